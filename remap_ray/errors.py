@@ -1,0 +1,168 @@
+"""The one family of errors that REMAP raises on purpose.
+
+Every error carries the data that a caller needs to point at the fault, says
+what was expected and what to do next. Each also fits the builtin family that
+a Python programmer would catch. The command line prints a `RemapError` as one
+line and ends with exit code 2; everything else is a defect of ours and keeps
+its traceback.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "DataError",
+    "InvalidArchitecture",
+    "InvalidRequest",
+    "LeaseLost",
+    "NotAStudy",
+    "RemapError",
+    "StudyBusy",
+    "StudyExists",
+    "StudyTooNew",
+    "TrainingFailed",
+    "UnknownModel",
+]
+
+
+class RemapError(Exception):
+    """The root of the family. Never raised itself."""
+
+
+class InvalidArchitecture(RemapError, ValueError):
+    """A sequence of layers that cannot be a network, or JSON that is none.
+
+    Raised by `remap_ray.space`; caught by whoever shows a person why.
+
+    Parameters
+    ----------
+    reason
+        Why, in words that a person can act on, without the place.
+    layer
+        Zero-based index of the layer at fault; None where the fault is not
+        one layer's.
+    """
+
+    def __init__(self, reason: str, layer: int | None = None) -> None:
+        super().__init__(reason if layer is None else f"layer {layer}, {reason}")
+        self.reason = reason
+        self.layer = layer
+
+
+class InvalidRequest(RemapError, ValueError):
+    """A value given by a person that cannot be used, such as a negative count.
+
+    Raised where the value enters; caught by the command line and the page.
+    """
+
+
+class DataError(RemapError, ValueError):
+    """A data set that does not exist or cannot be read.
+
+    Raised by `remap_ray.training.datasets`; caught by the command line.
+
+    Parameters
+    ----------
+    message
+        What is wrong and what to do.
+    path
+        The file or directory at fault, where there is one.
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class NotAStudy(RemapError, FileNotFoundError):
+    """A directory that holds no study. Raised by `open_study`."""
+
+    def __init__(self, path: Path, what: str = "holds no study") -> None:
+        super().__init__(f"{path} {what}; create one with: remap sample {path} --data digits")
+        self.path = path
+
+    def __str__(self) -> str:
+        # OSError would print its arguments as errno and strerror.
+        return str(self.args[0])
+
+
+class StudyExists(RemapError, FileExistsError):
+    """A study stands where another was to be created. Raised by `create_study`."""
+
+    def __init__(self, path: Path, what: str = "is a study already; open it instead") -> None:
+        super().__init__(f"{path} {what}")
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class StudyTooNew(RemapError, RuntimeError):
+    """A study written by a newer REMAP. Raised by `open_study`; nothing was changed."""
+
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        super().__init__(
+            f"{path} has study format {found}, this REMAP reads up to format {known}; "
+            "install a newer REMAP to open it"
+        )
+        self.path = path
+        self.found = found
+        self.known = known
+
+
+class StudyBusy(RemapError, RuntimeError):
+    """Another scheduler holds the lease. Raised when taking it; try again later."""
+
+    def __init__(self, holder: str, seconds: float) -> None:
+        super().__init__(
+            f"this study is being trained already by {holder} "
+            f"(heartbeat {seconds:.0f} s ago); stop that one first"
+        )
+        self.holder = holder
+        self.seconds = seconds
+
+
+class LeaseLost(RemapError, RuntimeError):
+    """A newer scheduler took the study over; facts of the older one are refused.
+
+    Raised by `Lease`; caught by the scheduler's loop, which stops its trainers
+    and ends.
+    """
+
+    def __init__(self, mine: int, current: int) -> None:
+        super().__init__(f"lease {mine} was taken over by lease {current}; this scheduler must end")
+        self.mine = mine
+        self.current = current
+
+
+class UnknownModel(RemapError, KeyError):
+    """A model number that the study does not have."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there is no model m{number} in this study")
+        self.number = number
+
+    def __str__(self) -> str:
+        # KeyError would print the message in quotes.
+        return str(self.args[0])
+
+
+class TrainingFailed(RemapError, RuntimeError):
+    """One model cannot be trained. The study goes on without it.
+
+    Raised by `remap_ray.training`; the scheduler records the reason and marks
+    the model failed.
+
+    Parameters
+    ----------
+    reason
+        Why, as the queue shows it.
+    epoch
+        The epoch (from 1) in which it happened, None before the first.
+    """
+
+    def __init__(self, reason: str, epoch: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.epoch = epoch

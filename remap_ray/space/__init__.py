@@ -1,0 +1,32 @@
+"""Which networks can exist: layers, architectures, their shapes and how they are sampled.
+
+Pure Python: nothing here imports more than the standard library.
+"""
+
+from remap_ray.space.architecture import Architecture
+from remap_ray.space.layers import (
+    Activation,
+    AvgPool,
+    Conv,
+    Dense,
+    Dropout,
+    Layer,
+    MaxPool,
+    Shape,
+)
+from remap_ray.space.sampling import Limits, Space, sample
+
+__all__ = [
+    "Activation",
+    "Architecture",
+    "AvgPool",
+    "Conv",
+    "Dense",
+    "Dropout",
+    "Layer",
+    "Limits",
+    "MaxPool",
+    "Shape",
+    "Space",
+    "sample",
+]

@@ -1,0 +1,148 @@
+"""`Architecture`: a sequence of layers with an input shape and a number of classes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+from remap_ray.errors import InvalidArchitecture
+from remap_ray.space import layers as kinds
+from remap_ray.space import shapes
+from remap_ray.space.layers import Layer, Shape
+
+__all__ = ["JSON_VERSION", "Architecture"]
+
+JSON_VERSION = 1
+"""Version of the JSON form. A newer one is refused, a missing one is taken as this."""
+
+SPACE = "layers"
+"""Name of the space whose models are sequences of layers."""
+
+
+@final
+@dataclass(frozen=True)
+class Architecture:
+    """A network as a pure value: it can be built, or making it raises `InvalidArchitecture`.
+
+    The output layer (dense, ``classes`` units) is implied and not among ``layers``.
+
+    Parameters
+    ----------
+    input_shape
+        ``(channels, height, width)`` of one image.
+    classes
+        Number of classes, at least 2.
+    layers
+        The layers in order; indices are zero-based everywhere.
+    """
+
+    input_shape: Shape
+    classes: int
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "input_shape", tuple(self.input_shape))
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if len(self.input_shape) != 3 or not all(_is_count(n) for n in self.input_shape):
+            raise InvalidArchitecture(
+                "input_shape must be three positive whole numbers (channels, height, width), "
+                f"not {self.input_shape!r}"
+            )
+        if not _is_count(self.classes) or self.classes < 2:
+            raise InvalidArchitecture(
+                f"classes must be a whole number of at least 2, not {self.classes!r}"
+            )
+        # The value exists only where the sequence is possible.
+        _ = self.shapes
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Shape after each layer, in order: ``(C, H, W)``, or ``(units,)`` once flat."""
+        return shapes.infer(self.input_shape, self.layers)
+
+    @cached_property
+    def _totals(self) -> tuple[int, int]:
+        return shapes.totals(self.input_shape, self.layers, self.classes)
+
+    @property
+    def parameter_count(self) -> int:
+        """Trainable parameters, the output layer's included; equal to PyTorch's."""
+        return self._totals[0]
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of one forward pass of one item, in convolutions and dense layers."""
+        return self._totals[1]
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one forward pass of one item: two per multiply-add."""
+        return 2 * self.multiply_adds
+
+    @cached_property
+    def identity(self) -> str:
+        """First 12 hex digits of SHA-256 over the canonical JSON, equal on every machine."""
+        canonical = self.to_dict()
+        canonical["layers"] = [one.to_dict() for one in self.layers if not one.does_nothing()]
+        text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def words(self) -> str:
+        """The layers in words, such as ``Conv(16, 3x3), Activation(relu)``."""
+        return ", ".join(layer.words for layer in self.layers) or "no hidden layer"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form, every default filled in."""
+        return {
+            "version": JSON_VERSION,
+            "space": SPACE,
+            "input_shape": list(self.input_shape),
+            "classes": self.classes,
+            "layers": [layer.to_dict() for layer in self.layers],
+        }
+
+    @staticmethod
+    def from_dict(form: object) -> Architecture:
+        """Make an architecture of its JSON form; ``version`` and ``space`` may be left out.
+
+        Raises
+        ------
+        InvalidArchitecture
+            Not this form, a newer version, or a sequence that cannot be a network.
+        """
+        if not isinstance(form, Mapping):
+            raise InvalidArchitecture(f"an architecture must be an object, not {form!r}")
+        known = {"version", "space", "input_shape", "classes", "layers"}
+        if missing := known - {"version", "space"} - form.keys():
+            raise InvalidArchitecture(f"an architecture needs {', '.join(sorted(missing))}")
+        if surplus := form.keys() - known:
+            raise InvalidArchitecture(f"an architecture has no {min(surplus, key=str)!r}")
+        version = form.get("version", JSON_VERSION)
+        if version != JSON_VERSION:
+            raise InvalidArchitecture(
+                f"architecture version {version!r} is not known, only {JSON_VERSION}"
+            )
+        if form.get("space", SPACE) != SPACE:
+            raise InvalidArchitecture(f"space {form['space']!r} is not known, only {SPACE!r}")
+        if not _is_list(form["input_shape"]) or not _is_list(form["layers"]):
+            raise InvalidArchitecture("input_shape and layers must be lists")
+        made = []
+        for index, layer in enumerate(form["layers"]):
+            try:
+                made.append(kinds.from_dict(layer))
+            except InvalidArchitecture as error:
+                raise InvalidArchitecture(error.reason, index) from None
+        return Architecture(tuple(form["input_shape"]), form["classes"], tuple(made))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
