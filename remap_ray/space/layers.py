@@ -70,9 +70,7 @@ class Parameter:
 
 def _whole(default: int | None, grid: tuple[int, ...] = (), low: int = 1) -> Any:
     declared = {"parameter": Parameter(int, grid, low, LARGEST)}
-    return (
-        field(metadata=declared) if default is None else field(default=default, metadata=declared)
-    )
+    return field(default=MISSING if default is None else default, metadata=declared)
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ class Layer(ABC):
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
-        """Declared parameters by name, in order."""
+        """Give the declared parameters by name, in order."""
         return {one.name: one.metadata["parameter"] for one in fields(cls)}
 
     def to_dict(self) -> dict[str, Value]:
@@ -315,11 +313,10 @@ def from_dict(layer: object) -> Layer:
     cls = KINDS[kind]
     given = {name: value for name, value in layer.items() if name != "kind"}
     if surplus := given.keys() - cls.parameters().keys():
-        raise InvalidArchitecture(f"{cls.name} has no parameter {sorted(surplus)[0]!r}")
+        raise InvalidArchitecture(f"{cls.name} has no parameter {min(surplus)!r}")
     try:
         return cls(**given)
     except TypeError:
-        missing = [
-            one.name for one in fields(cls) if one.name not in given and one.default is MISSING
-        ]
+        needed = (one.name for one in fields(cls) if one.default is MISSING)
+        missing = [name for name in needed if name not in given]
         raise InvalidArchitecture(f"{cls.name} needs {' and '.join(missing)}") from None

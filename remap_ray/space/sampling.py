@@ -43,12 +43,12 @@ class Limits:
 
     def problem(self, architecture: Architecture) -> str | None:
         """Say by how much ``architecture`` passes which limit, or None where it keeps all."""
-        costs = {
-            "parameters": (architecture.parameter_count, self.parameters),
-            "multiply-adds": (architecture.multiply_adds, self.multiply_adds),
-            "layers": (len(architecture.layers), self.layers),
-        }
-        for what, (cost, limit) in costs.items():
+        costs: tuple[tuple[str, int, int | None], ...] = (
+            ("parameters", architecture.parameter_count, self.parameters),
+            ("multiply-adds", architecture.multiply_adds, self.multiply_adds),
+            ("layers", len(architecture.layers), self.layers),
+        )
+        for what, cost, limit in costs:
             if limit is not None and cost > limit:
                 return f"{cost - limit:,} {what} over the limit of {limit:,}"
         return None
@@ -161,6 +161,7 @@ def sample(
         seen.add(drawn.identity)
         yield drawn
     raise InvalidRequest(
-        f"space {space.name} gave no further architecture within the limits in {PATIENCE:,} draws "
-        f"({len(seen)} found); allow more parameters, multiply-adds or layers, or ask for fewer models"
+        f"space {space.name} gave no further architecture within the limits in {PATIENCE:,} "
+        f"draws ({len(seen)} found); allow more parameters, multiply-adds or layers, or ask for "
+        "fewer models"
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from remap_ray.errors import InvalidArchitecture
 from remap_ray.space.layers import Dense, Layer, Shape
 
-__all__ = ["after", "infer", "is_image"]
+__all__ = ["after", "infer", "is_image", "totals"]
 
 
 def is_image(shape: Shape) -> bool:
