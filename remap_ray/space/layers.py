@@ -109,6 +109,11 @@ class Layer(ABC):
         return 0
 
     @property
+    def window(self) -> int:
+        """Width of the square window over the image, 0 where the layer has none."""
+        return 0
+
+    @property
     def words(self) -> str:
         """The layer in words, such as ``Conv(16, 3x3)``."""
         return f"{self.name}({self.arguments})"
@@ -160,6 +165,10 @@ class Conv(Layer):
     padding: int = _whole(0, low=0)
 
     @property
+    def window(self) -> int:
+        return self.kernel_size
+
+    @property
     def arguments(self) -> str:
         text = f"{self.filters}, {self.kernel_size}x{self.kernel_size}"
         text += f", stride {self.stride}" if self.stride != 1 else ""
@@ -181,6 +190,10 @@ class _Pool(Layer):
 
     size: int = _whole(None, (5, 3, 2))
     stride: int = _whole(2, (2,))
+
+    @property
+    def window(self) -> int:
+        return self.size
 
     @property
     def arguments(self) -> str:

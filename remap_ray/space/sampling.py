@@ -104,8 +104,7 @@ class Space:
             return False
         if not (layer.needs_image and self.strictly_larger):
             return True
-        window = getattr(layer, "kernel_size", None) or getattr(layer, "size", 0)
-        return min(shape[1:]) > window
+        return min(shape[1:]) > layer.window
 
     def walk(self, rng: Random, input_shape: Shape, classes: int) -> Architecture:
         """Draw one architecture: successors until the end, each redrawn until it fits."""
