@@ -1,0 +1,77 @@
+"""REMAP's work that needs no person looking: studies, models, architectures.
+
+The public door. Names are loaded when they are first asked for, so that
+``import remap_ray`` stays quick and loads neither torch nor ray.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from remap_ray.version import VERSION as __version__  # noqa: N811
+
+if TYPE_CHECKING:
+    from remap_ray.creation import add_samples, create_study
+    from remap_ray.errors import RemapError
+    from remap_ray.recipe import Recipe
+    from remap_ray.space import (
+        Activation,
+        Architecture,
+        AvgPool,
+        Conv,
+        Dense,
+        Dropout,
+        Limits,
+        MaxPool,
+    )
+    from remap_ray.study import Model, Study, Submission, open_study
+
+_PLACES = {
+    "Activation": "remap_ray.space",
+    "Architecture": "remap_ray.space",
+    "AvgPool": "remap_ray.space",
+    "Conv": "remap_ray.space",
+    "Dense": "remap_ray.space",
+    "Dropout": "remap_ray.space",
+    "Limits": "remap_ray.space",
+    "MaxPool": "remap_ray.space",
+    "Model": "remap_ray.study",
+    "Recipe": "remap_ray.recipe",
+    "RemapError": "remap_ray.errors",
+    "Study": "remap_ray.study",
+    "Submission": "remap_ray.study",
+    "add_samples": "remap_ray.creation",
+    "create_study": "remap_ray.creation",
+    "open_study": "remap_ray.study",
+}
+
+__all__ = [
+    "Activation",
+    "Architecture",
+    "AvgPool",
+    "Conv",
+    "Dense",
+    "Dropout",
+    "Limits",
+    "MaxPool",
+    "Model",
+    "Recipe",
+    "RemapError",
+    "Study",
+    "Submission",
+    "__version__",
+    "add_samples",
+    "create_study",
+    "open_study",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,143 @@
+"""One poller per process and study: it does the waiting, the sessions only read.
+
+The poller is a thread. It asks SQLite cheaply whether anything was committed,
+reads the changes, makes the next `Snapshot` and tells the sessions, each on
+its own document's turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, final
+
+from remap_panel.snapshot import Snapshot, advance
+from remap_ray.study import Study, Watch
+
+__all__ = ["Feed"]
+
+POLL_SECONDS = 0.25
+"""How often the database is asked; one ask is one pragma."""
+
+BEAT_SECONDS = 2.0
+"""How often the scheduler's heartbeat is looked at when nothing else was written."""
+
+LOG = logging.getLogger(__name__)
+
+
+@final
+class Feed:
+    """Follows one study and tells its subscribers of each new snapshot.
+
+    Get it by `Feed.of`, which gives every session of the process the same one.
+    """
+
+    _feeds: ClassVar[dict[Path, Feed]] = {}
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.problem: str | None = None
+        self._subscribers: dict[int, Callable[[], None]] = {}
+        self._next = 0
+        self._guard = threading.Lock()
+        self._poke = threading.Event()
+        self._ended = False
+        heartbeat = study.heartbeat()
+        self.snapshot = advance(Snapshot(), study.changes(), heartbeat)
+        self._thread = threading.Thread(target=self._run, name=f"feed {study.name}", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def of(cls, path: Path) -> Feed:
+        """Give the process's feed of the study at ``path``, opened at the first call."""
+        path = path.absolute()
+        with cls._lock:
+            if path not in cls._feeds:
+                cls._feeds[path] = Feed(Study.open(path))
+            return cls._feeds[path]
+
+    @classmethod
+    def close_all(cls) -> None:
+        """End every feed of the process and close its study."""
+        with cls._lock:
+            feeds, cls._feeds = list(cls._feeds.values()), {}
+        for feed in feeds:
+            feed.close()
+
+    def subscribe(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Have ``tell`` called, from the poller's thread, after each new snapshot.
+
+        Returns
+        -------
+        Callable
+            Call it to end the subscription.
+        """
+        with self._guard:
+            key, self._next = self._next, self._next + 1
+            self._subscribers[key] = tell
+
+        def end() -> None:
+            with self._guard:
+                self._subscribers.pop(key, None)
+
+        return end
+
+    def poke(self) -> None:
+        """Look at the study now, since the caller has just written to it."""
+        self._poke.set()
+
+    def close(self) -> None:
+        """End the poller and close the study."""
+        self._ended = True
+        self._poke.set()
+        self._thread.join()
+        self.study.close()
+
+    def _run(self) -> None:
+        watch = self.study.watch()
+        watch.changed()
+        idle = 0.0
+        while True:
+            poked = self._poke.wait(POLL_SECONDS)
+            self._poke.clear()
+            if self._ended:
+                watch.close()
+                return
+            try:
+                idle = 0.0 if self._look(watch, idle, poked=poked) else idle + POLL_SECONDS
+                self.problem = None
+            except Exception as error:
+                # The study may come back (a full disk, a lock): the page says so until then.
+                if self.problem is None:
+                    LOG.exception("cannot read the study %s", self.study.path)
+                    self.problem = str(error)
+                    self._tell()
+
+    def _look(self, watch: Watch, idle: float, *, poked: bool) -> bool:
+        if not (watch.changed() or poked or idle >= BEAT_SECONDS or self.problem):
+            return False
+        heartbeat = self.study.heartbeat()
+        change = self.study.changes(self.snapshot.number)
+        before = self.snapshot
+        same = (heartbeat.alive, heartbeat.said, heartbeat.workers) == (
+            before.heartbeat.alive,
+            before.heartbeat.said,
+            before.heartbeat.workers,
+        )
+        if change or not same or self.problem:
+            self.snapshot = advance(before, change, heartbeat)
+            self._tell()
+        return True
+
+    def _tell(self) -> None:
+        with self._guard:
+            subscribers = tuple(self._subscribers.values())
+        for tell in subscribers:
+            try:
+                tell()
+            except Exception:
+                # One broken session must not silence the others.
+                LOG.exception("a session could not be told of a change")

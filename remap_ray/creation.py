@@ -1,0 +1,116 @@
+"""How a study comes into being and gets its sampled models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from remap_ray.errors import InvalidRequest
+from remap_ray.recipe import Recipe
+from remap_ray.space import Limits, Space, sample
+from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail
+from remap_ray.training import datasets
+
+__all__ = ["add_samples", "create_study", "recipe_for"]
+
+STEPS_WANTED = 50
+"""Steps an epoch should have at least: with fewer, ten epochs teach a network little."""
+
+SMALL_BATCH = 32
+
+
+def recipe_for(images: int, epochs: int = 10) -> Recipe:
+    """Choose the recipe for a training part of ``images`` images.
+
+    The paper's batch of 256, and a small one where an epoch would have fewer
+    than `STEPS_WANTED` steps of it.
+    """
+    batch = Recipe().batch_size
+    return Recipe(
+        epochs=epochs, batch_size=batch if images >= STEPS_WANTED * batch else SMALL_BATCH
+    )
+
+
+def create_study(
+    path: str | Path,
+    data: str = "digits",
+    *,
+    recipe: Recipe | None = None,
+    epochs: int = 10,
+    seed: int = 0,
+) -> Study:
+    """Create a study: load its data once, and keep what the page will show of them.
+
+    Parameters
+    ----------
+    path
+        A directory that does not exist yet, or is empty.
+    data
+        A known name (``digits``, ``fashion-mnist``), a ``.npz`` file or a folder
+        with one folder of images per class.
+    recipe
+        How models are trained; the default is `recipe_for` with ``epochs``.
+    seed
+        Of the parts of the data, the sampler and every training.
+
+    Raises
+    ------
+    DataError, StudyExists, InvalidRequest
+        Nothing is left behind.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InvalidRequest(f"the seed must be a whole number of at least 0, not {seed!r}")
+    loaded = datasets.load(data, seed=seed)
+    if len(loaded.class_names) > 256:
+        raise InvalidRequest(
+            f"{loaded.name} has {len(loaded.class_names)} classes; a study takes at most 256"
+        )
+    summary = DataSummary(
+        loaded.name,
+        loaded.source,
+        loaded.input_shape,
+        tuple(loaded.class_names),
+        (len(loaded.train.labels), len(loaded.validation.labels), len(loaded.test.labels)),
+        datasets.fingerprint(loaded),
+    )
+    shown = (Thumbnail(label, png) for label, png in datasets.thumbnails(loaded, seed=seed))
+    return Study.create(
+        Path(path),
+        summary,
+        loaded.validation.labels.astype(np.uint8),
+        shown,
+        recipe or recipe_for(len(loaded.train.labels), epochs),
+        seed,
+    )
+
+
+def add_samples(study: Study, models: int, limits: Limits | None = None) -> int:
+    """Queue sampled models until the study has ``models`` of them in all.
+
+    The n-th sampled model depends on the study's seed and the limits alone, so a
+    study that grows in steps gets the same models as one that grows at once.
+
+    Returns
+    -------
+    int
+        How many were queued.
+    """
+    if models < 0:
+        raise InvalidRequest(f"the number of models must not be negative, not {models}")
+    present = study.models()
+    missing = models - sum(one.origin is Origin.SAMPLED for one in present)
+    if missing <= 0:
+        return 0
+    drawn = sample(
+        Space.named(study.space),
+        Random(study.seed),
+        study.data.input_shape,
+        len(study.data.class_names),
+        limits,
+        {one.identity for one in present},
+    )
+    wanted = [Submission(next(drawn)) for _ in range(missing)]
+    study.submit(wanted)
+    return len(wanted)

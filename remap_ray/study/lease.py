@@ -1,0 +1,319 @@
+"""`Lease`: the right of one scheduler to write facts into a study.
+
+A number that grows with every holder. Claims carry it, and an event of a
+model that another lease claimed, or that was finished since, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from remap_ray.errors import LeaseLost, StudyBusy
+from remap_ray.study import rows, schema
+from remap_ray.study.files import write_whole
+from remap_ray.study.holder import Holder, is_alive
+from remap_ray.study.records import LEGAL, Epoch, Layout, Model, Placement, Status
+from remap_ray.study.study import Study
+
+__all__ = ["Lease", "take_lease"]
+
+
+def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
+    """Become the study's scheduler.
+
+    What an earlier one left in training goes back to the queue, at its old
+    place, and will continue from its last checkpoint.
+
+    Raises
+    ------
+    StudyBusy
+        Another scheduler holds the lease and is alive; it is named.
+    """
+    with study.writing() as (connection, change):
+        row = connection.execute(select(schema.lease)).mappings().first()
+        now = study.clock()
+        if row is not None and is_alive(row, now):
+            raise StudyBusy(row["holder"], max(0.0, now - row["heartbeat"]))
+        number = 1 if row is None else row["number"] + 1
+        values = {
+            "number": number,
+            "held": True,
+            "holder": f"{holder.name} (process {holder.pid} on {holder.host})",
+            "host": holder.host,
+            "pid": holder.pid,
+            "process_created": holder.process_created,
+            "heartbeat": now,
+            "workers": workers,
+            "said": "starting",
+        }
+        taken = upsert(schema.lease).values(id=1, **values)
+        connection.execute(taken.on_conflict_do_update(index_elements=("id",), set_=values))
+        left = select(schema.models).where(schema.models.c.status == Status.TRAINING.value)
+        for one in connection.execute(left).mappings().all():
+            # A wish to stop that the dead scheduler did not fulfil is fulfilled now.
+            wished = one["stop_wish"]
+            values = {
+                "status": (Status.CANCELLED if wished else Status.QUEUED).value,
+                "reason": "cancelled while training" if wished else "interrupted",
+                "stop_wish": False,
+                "lease": None,
+                "changed": change,
+            }
+            table = schema.models
+            connection.execute(
+                update(table).where(table.c.number == one["number"]).values(**values)
+            )
+    return Lease(study, number)
+
+
+@final
+class Lease:
+    """The facts that one scheduler may write. Made by `take_lease`; not to be shared.
+
+    Every method raises `LeaseLost` once another scheduler has taken over.
+    """
+
+    def __init__(self, study: Study, number: int) -> None:
+        self.study = study
+        self.number = number
+
+    def beat(self, said: str, workers: int) -> None:
+        """Leave a heartbeat, with what the scheduler does in words; raises no change number."""
+        with self.study.unnumbered() as connection:
+            self._check(connection)
+            values = {"heartbeat": self.study.clock(), "said": said, "workers": workers}
+            connection.execute(update(schema.lease).values(**values))
+
+    def release(self) -> None:
+        """Let go of the study; nothing of this lease may be in training any more."""
+        with self.study.unnumbered() as connection:
+            self._check(connection)
+            connection.execute(update(schema.lease).values(held=False, said="ended", workers=0))
+
+    def claim(self, count: int) -> tuple[Model, ...]:
+        """Take the next ``count`` models off the queue, in its order, for training."""
+        if count < 1:
+            return ()
+        table = schema.models
+        with self._facts() as (connection, change):
+            waiting = (
+                select(table.c.number)
+                .where(table.c.status == Status.QUEUED.value)
+                .order_by(table.c.position, table.c.number)
+                .limit(count)
+            )
+            numbers = connection.execute(waiting).scalars().all()
+            values = {"status": Status.TRAINING.value, "reason": "", "stop_wish": False}
+            connection.execute(
+                update(table)
+                .where(table.c.number.in_(numbers))
+                .values(lease=self.number, changed=change, **values)
+            )
+            claimed = select(table).where(table.c.number.in_(numbers)).order_by(table.c.position)
+            return tuple(rows.model(row) for row in connection.execute(claimed).mappings())
+
+    def stop_wishes(self) -> tuple[int, ...]:
+        """Give the numbers of training models that someone wishes to stop."""
+        table = schema.models
+        with self.study.reading() as connection:
+            query = select(table.c.number).where(
+                table.c.status == Status.TRAINING.value, table.c.stop_wish
+            )
+            return tuple(connection.execute(query).scalars())
+
+    def record_epoch(self, epoch: Epoch) -> bool:
+        """Record one epoch; False where it is there already or the model is no longer ours."""
+        with self._facts() as (connection, change):
+            if not self._trains(connection, epoch.model):
+                return False
+            figures = {
+                "train_loss": epoch.train_loss,
+                "train_accuracy": epoch.train_accuracy,
+                "validation_loss": epoch.validation_loss,
+                "validation_accuracy": epoch.validation_accuracy,
+                "seconds": epoch.seconds,
+            }
+            row = upsert(schema.epochs).values(
+                model=epoch.model, epoch=epoch.epoch, changed=change, **figures
+            )
+            if not connection.execute(row.on_conflict_do_nothing()).rowcount:
+                return False
+            table = schema.models
+            connection.execute(
+                update(table)
+                .where(table.c.number == epoch.model)
+                .values(
+                    epochs=epoch.epoch,
+                    accuracy=epoch.validation_accuracy,
+                    train_accuracy=epoch.train_accuracy,
+                    validation_loss=epoch.validation_loss,
+                    train_loss=epoch.train_loss,
+                    seconds=table.c.seconds + epoch.seconds,
+                    changed=change,
+                )
+            )
+            return True
+
+    def record_checkpoint(self, number: int, epoch: int, data: bytes) -> bool:
+        """Keep a checkpoint from which training can continue after ``epoch`` epochs."""
+        # Asked before the file is touched: a late event must not replace a newer file.
+        with self.study.reading() as connection:
+            if not self._trains(connection, number):
+                return False
+        write_whole(self.study.checkpoint_path(number), data)
+        with self._facts() as (connection, change):
+            if not self._trains(connection, number):
+                return False
+            table = schema.models
+            connection.execute(
+                update(table)
+                .where(table.c.number == number)
+                .values(checkpoint_epoch=epoch, changed=change)
+            )
+            return True
+
+    def finish(
+        self,
+        number: int,
+        predictions: NDArray[np.uint8],
+        weights: bytes,
+        stopped: str | None = None,
+    ) -> bool:
+        """Record that a model is done: weights first, then the row that speaks of them.
+
+        Parameters
+        ----------
+        predictions
+            Predicted label of each image of the validation part, uint8 (n,).
+        weights
+            The weights as safetensors.
+        stopped
+            By what and when it was stopped before its wanted epochs, if it was.
+        """
+        expected = self.study.validation_labels.shape
+        if predictions.dtype != np.uint8 or predictions.shape != expected:
+            raise ValueError(
+                f"predictions of m{number} must be uint8 {expected}, "
+                f"not {predictions.dtype} {predictions.shape}"
+            )
+        with self.study.reading() as connection:
+            if not self._trains(connection, number):
+                return False
+        write_whole(self.study.weights_path(number), weights)
+        with self._facts() as (connection, change):
+            if not self._trains(connection, number):
+                return False
+            epochs = select(schema.models.c.epochs).where(schema.models.c.number == number)
+            values = {
+                "epoch": connection.execute(epochs).scalar_one(),
+                "labels": predictions.tobytes(),
+                "changed": change,
+            }
+            row = upsert(schema.predictions).values(model=number, **values)
+            connection.execute(row.on_conflict_do_update(index_elements=("model",), set_=values))
+            self._move(connection, change, number, Status.DONE, "", stopped=stopped)
+            return True
+
+    def fail(self, number: int, reason: str) -> bool:
+        """Record that a model cannot be trained, and why."""
+        return self._end(number, Status.FAILED, reason)
+
+    def requeue(self, number: int, reason: str) -> bool:
+        """Put a model back to the queue, at its old place; it continues from its checkpoint."""
+        return self._end(number, Status.QUEUED, reason)
+
+    def record_cancelled(self, number: int) -> bool:
+        """Record that a training model was stopped because someone wished so."""
+        return self._end(number, Status.CANCELLED, "cancelled while training")
+
+    def record_layout(self, layout: Layout) -> None:
+        """Switch a map to a new layout; placements of the old one go with it."""
+        table = schema.layouts
+        values = {
+            "version": layout.version,
+            "models": np.asarray(layout.models, "<i8").tobytes(),
+            "points": np.asarray(layout.points, "<f8").tobytes(),
+            "shares": np.asarray(layout.shares, "<f8").tobytes(),
+            "stress": layout.stress,
+        }
+        with self._facts() as (connection, change):
+            row = upsert(table).values(map=layout.map, changed=change, **values)
+            connection.execute(
+                row.on_conflict_do_update(
+                    index_elements=("map",), set_=values | {"changed": change}
+                )
+            )
+            placed = schema.placements
+            connection.execute(
+                delete(placed).where(placed.c.map == layout.map, placed.c.version < layout.version)
+            )
+
+    def record_placement(self, placement: Placement) -> bool:
+        """Record a model's place; False where its layout has been refitted since."""
+        with self._facts() as (connection, change):
+            current = select(schema.layouts.c.version).where(schema.layouts.c.map == placement.map)
+            if connection.execute(current).scalar() != placement.version:
+                return False
+            row = upsert(schema.placements).values(
+                map=placement.map,
+                model=placement.model,
+                version=placement.version,
+                x=placement.x,
+                y=placement.y,
+                share=placement.share,
+                changed=change,
+            )
+            return connection.execute(row.on_conflict_do_nothing()).rowcount > 0
+
+    # Inside a transaction
+
+    @contextmanager
+    def _facts(self) -> Iterator[tuple[Connection, int]]:
+        with self.study.writing() as (connection, change):
+            self._check(connection)
+            yield connection, change
+
+    def _check(self, connection: Connection) -> None:
+        current = connection.execute(select(func.max(schema.lease.c.number))).scalar() or 0
+        if current != self.number:
+            raise LeaseLost(self.number, current)
+
+    def _trains(self, connection: Connection, number: int) -> bool:
+        table = schema.models
+        query = select(table.c.number).where(
+            table.c.number == number,
+            table.c.status == Status.TRAINING.value,
+            table.c.lease == self.number,
+        )
+        return connection.execute(query).scalar() is not None
+
+    def _end(self, number: int, status: Status, reason: str) -> bool:
+        with self._facts() as (connection, change):
+            if not self._trains(connection, number):
+                return False
+            self._move(connection, change, number, status, reason)
+            return True
+
+    def _move(
+        self,
+        connection: Connection,
+        change: int,
+        number: int,
+        status: Status,
+        reason: str,
+        **more: Any,
+    ) -> None:
+        if status not in LEGAL[Status.TRAINING]:
+            raise ValueError(f"a training model cannot become {status}")
+        table = schema.models
+        values = {"status": status.value, "reason": reason, "stop_wish": False, "lease": None}
+        connection.execute(
+            update(table).where(table.c.number == number).values(changed=change, **values, **more)
+        )

@@ -1,0 +1,239 @@
+"""The tables of `study.db`, its format version, and how connections to it behave.
+
+SQLite in WAL mode. Every row that a reader follows carries ``changed``, the
+change number of the transaction that wrote it last.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+)
+from sqlalchemy.types import JSON
+
+__all__ = [
+    "APPLICATION_ID",
+    "FORMAT",
+    "METADATA",
+    "connect",
+    "counter",
+    "deletions",
+    "drawer",
+    "epochs",
+    "layouts",
+    "lease",
+    "models",
+    "placements",
+    "predictions",
+    "study",
+    "thumbnails",
+]
+
+APPLICATION_ID = 0x52454D41
+"""What SQLite's ``application_id`` says of a study: the letters REMA."""
+
+FORMAT = 1
+"""Version of the tables, kept in SQLite's ``user_version``."""
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another; transactions are short, so this is far above need."""
+
+METADATA = MetaData()
+
+
+def _one_row() -> tuple[Any, ...]:
+    return Column("id", Integer, primary_key=True), CheckConstraint("id = 1")
+
+
+def _changed() -> Column[int]:
+    return Column("changed", Integer, nullable=False, index=True)
+
+
+study = Table(
+    "study",
+    METADATA,
+    *_one_row(),
+    Column("name", Text, nullable=False),
+    Column("created", Text, nullable=False),
+    Column("remap", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("recipe", JSON, nullable=False),
+    Column("space", Text, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("validation_labels", LargeBinary, nullable=False),
+)
+
+counter = Table("counter", METADATA, *_one_row(), Column("number", Integer, nullable=False))
+
+lease = Table(
+    "lease",
+    METADATA,
+    *_one_row(),
+    Column("number", Integer, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process_created", Float, nullable=False),
+    Column("heartbeat", Float, nullable=False),
+    Column("workers", Integer, nullable=False),
+    Column("said", Text, nullable=False),
+)
+
+models = Table(
+    "models",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("identity", Text, nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("space", Text, nullable=False),
+    Column("form", JSON, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("parent", Integer, ForeignKey("models.number")),
+    Column("edits", JSON, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("parameters", Integer, nullable=False),
+    Column("multiply_adds", Integer, nullable=False),
+    Column("status", Text, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("position", Float, nullable=False),
+    Column("wanted_epochs", Integer, nullable=False),
+    Column("created", Text, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("accuracy", Float),
+    Column("train_accuracy", Float),
+    Column("validation_loss", Float),
+    Column("train_loss", Float),
+    Column("seconds", Float, nullable=False),
+    Column("stopped", Text),
+    Column("checkpoint_epoch", Integer, nullable=False),
+    Column("stop_wish", Boolean, nullable=False),
+    Column("lease", Integer),
+    _changed(),
+    UniqueConstraint("identity", "repeat"),
+    Index("models_queue", "status", "position"),
+    # A number once given is never given again, even after a deletion.
+    sqlite_autoincrement=True,
+)
+
+epochs = Table(
+    "epochs",
+    METADATA,
+    Column("model", Integer, ForeignKey("models.number"), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("train_loss", Float, nullable=False),
+    Column("train_accuracy", Float, nullable=False),
+    Column("validation_loss", Float, nullable=False),
+    Column("validation_accuracy", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    _changed(),
+)
+
+predictions = Table(
+    "predictions",
+    METADATA,
+    Column("model", Integer, ForeignKey("models.number"), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("labels", LargeBinary, nullable=False),
+    _changed(),
+)
+
+layouts = Table(
+    "layouts",
+    METADATA,
+    Column("map", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("models", LargeBinary, nullable=False),
+    Column("points", LargeBinary, nullable=False),
+    Column("shares", LargeBinary, nullable=False),
+    Column("stress", Float, nullable=False),
+    _changed(),
+)
+
+placements = Table(
+    "placements",
+    METADATA,
+    Column("map", Text, primary_key=True),
+    Column("model", Integer, ForeignKey("models.number"), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("x", Float, nullable=False),
+    Column("y", Float, nullable=False),
+    Column("share", Float, nullable=False),
+    _changed(),
+)
+
+drawer = Table(
+    "drawer",
+    METADATA,
+    Column("model", Integer, ForeignKey("models.number"), primary_key=True),
+    Column("position", Float, nullable=False),
+    Column("note", Text, nullable=False),
+    _changed(),
+)
+
+deletions = Table(
+    "deletions",
+    METADATA,
+    Column("table_name", Text, primary_key=True),
+    Column("key", Integer, primary_key=True),
+    _changed(),
+)
+
+thumbnails = Table(
+    "thumbnails",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("label", Integer, nullable=False),
+    Column("png", LargeBinary, nullable=False),
+)
+
+
+def connect(path: Path) -> Engine:
+    """Make the engine of an existing database file.
+
+    Transactions begin as plain reads; those of
+    ``engine.execution_options(writes=True)`` begin IMMEDIATE, since SQLite in
+    WAL mode refuses to turn a read into a write at once, whatever the timeout.
+    """
+    engine = create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, pool_size=2, max_overflow=8
+    )
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+    # Python's own transaction handling would begin deferred: SQLAlchemy begins instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # A commit is on the disk when it returns: what was written survives a power cut too.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
