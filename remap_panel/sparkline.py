@@ -44,9 +44,9 @@ def curve(
     Raises
     ------
     InvalidRequest
-        No size, edges that are not finite or the wrong way round.
+        Less than 4 px either way, or edges that are not finite or the wrong way round.
     """
-    if width < 1 or height < 1:
+    if width < 4 or height < 4:
         raise InvalidRequest(f"a curve needs room, not {width}x{height} px")
     for edge in (low, high):
         if edge is not None and not isfinite(edge):
@@ -56,11 +56,13 @@ def curve(
     finite = [value for value in values if isfinite(value)]
     bottom = min(finite, default=0.0) if low is None else low
     top = max(finite, default=bottom) if high is None else high
-    span = top - bottom
+    # Halves, since the distance of two finite numbers need not be finite.
+    span = top / 2 - bottom / 2
     places = max(len(values), slots or 0)
 
     def point(index: int, value: float) -> tuple[float, float]:
-        share = min(max((value - bottom) / span, 0.0), 1.0) if span > 0 else 0.0
+        inside = min(max(value, bottom), top) if top > bottom else bottom
+        share = (inside / 2 - bottom / 2) / span if span > 0 else 0.0
         along = index / (places - 1) if places > 1 else 0.0
         # The dot stays inside the picture at every edge.
         return DOT + along * (width - 2 * DOT), DOT + (1 - share) * (height - 2 * DOT)
@@ -75,18 +77,18 @@ def curve(
         runs[-1].append(f"{last[0]:.1f} {last[1]:.1f}")
     # A run of one value has no length: the round line cap makes a point of it.
     path = "".join(f"M{run[0]}L{' '.join(run[1:] or run)}" for run in runs if run)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(_words(values, finite, label))}">'
-    ]
+    drawn = ""
     if last is not None:
-        parts.append(
+        drawn = (
             f'<path d="{path}" fill="none" stroke="currentColor" stroke-width="{STROKE}" '
             'stroke-linecap="round" stroke-linejoin="round"/>'
             f'<circle cx="{last[0]:.1f}" cy="{last[1]:.1f}" r="{DOT}" fill="currentColor"/>'
         )
-    return "".join(parts) + "</svg>"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(_words(values, finite, label))}">{drawn}</svg>'
+    )
 
 
 def _words(values: Sequence[float], finite: Sequence[float], label: str) -> str:

@@ -74,11 +74,11 @@ OUTPUT = "output"
 """Key in `BLOCKS` of the implied output layer."""
 
 BLOCKS: Mapping[str, BlockStyle] = {
-    "conv": BlockStyle("#e08530", "#9a5210"),
+    "conv": BlockStyle("#e98f3a", "#9a5210"),
     "activation": BlockStyle("#93c295", "#447a4c"),
     "max_pool": BlockStyle("#ad74c0", "#73408a"),
     "avg_pool": BlockStyle("#f2dc59", "#8f7c12"),
-    "dropout": BlockStyle("#e9eaec", "#5f6873", dotted=True),
+    "dropout": BlockStyle("#dcdfe3", "#535c67", dotted=True),
     "dense": BlockStyle("#66c2f5", "#1f75a8"),
     OUTPUT: BlockStyle("#9499a3", "#535a66"),
 }
@@ -89,19 +89,19 @@ MARKS: Mapping[str, str] = {
     "M": "m-4.3 5v-10l4.3 6.5 4.3-6.5v10",
     "A": "m-4.3 5l4.3-10 4.3 10m-1.5-3.5h-5.6",
     "D": "m-3.7-5v10h3c2.9 0 4.7-2 4.7-5s-1.8-5-4.7-5z",
-    "relu": "m-6 3h6.5l5.5-6.5",
-    "tanh": "m-6 4.5c7.5 0 4.5-9 12-9",
-    "sigmoid": "m-6 2.5c6 0 6-5 12-5",
+    "relu": "m-6 3h6l6-7",
+    "tanh": "m-6 5c4.5 0 5-2 6-5s1.5-5 6-5",
+    "sigmoid": "m-6 3c4 0 4.5-.8 6-3s2-3 6-3",
 }
 """Letters and activation glyphs as lines: SVG path data with relative commands only, around the
 middle of a box of 12 by 10. Drawn letters look the same in every viewer and need no font."""
 
 TICKS: Mapping[str, str] = {
-    "activation": "m0-1v2",
+    "activation": "m-1 1l2-2",
     "max_pool": "m-1 0h2",
     "avg_pool": "m-1-1h2m-2 2h2",
-    "dense": "m0-.1v.2",
-    OUTPUT: "m0-.1v.2",
+    "dense": "m-1-1l2 2m0-2l-2 2",
+    OUTPUT: "m-1-1l2 2m0-2l-2 2",
 }
 """Marks of the layer types where a block is too small for a letter, in the same form as `MARKS`
 around the middle of a box of 2 by 2. Convolutions are plain, dropout has its dotted border."""

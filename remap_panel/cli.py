@@ -1,0 +1,378 @@
+"""The ``remap`` command: parse, call one function, print.
+
+A `RemapError` becomes one line on standard error and exit code 2; what was
+asked for has then changed nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+
+from remap_panel import status
+from remap_ray.errors import InvalidRequest, RemapError
+from remap_ray.space import Limits
+from remap_ray.study import Study, Status, open_study
+from remap_ray.study.directory import DATABASE
+from remap_ray.version import VERSION
+
+__all__ = ["main"]
+
+DEMO_STUDY = Path("remap-demo")
+DEMO_DATA = "digits"
+DEMO_MODELS = 24
+PORT = 5006
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2 and one line."""
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit code."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except RemapError as error:
+        print(f"remap: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output, such as head, has seen enough.
+        sys.stderr.close()
+        return 0
+    return code
+
+
+# Commands
+
+
+def demo(given: argparse.Namespace) -> int:
+    """Sample, train and show a small study on digits."""
+    from remap_panel.serving import free_port_or_raise
+    from remap_ray.creation import add_samples, create_study
+
+    free_port_or_raise(given.port)
+    path = DEMO_STUDY.absolute()
+    if (path / DATABASE).exists():
+        with open_study(path) as study:
+            add_samples(study, DEMO_MODELS)
+    else:
+        create_study(path, DEMO_DATA, models=DEMO_MODELS).close()
+    return _serve(path, given, trains=True, until_done=given.until_done)
+
+
+def sample(given: argparse.Namespace) -> int:
+    """Bring a study to a number of sampled models and train them, without a page."""
+    from remap_ray.creation import add_samples, create_study
+
+    limits = Limits(given.max_parameters, _multiply_adds(given.max_flops))
+    _check_resources(given)
+    path = given.study.absolute()
+    if (path / DATABASE).exists():
+        study = open_study(path)
+        with study:
+            _check_same(study, given)
+            add_samples(study, given.models, limits)
+    else:
+        if given.data is None:
+            raise InvalidRequest(f"{path} is no study yet: say what to train on, as --data digits")
+        create_study(
+            path,
+            given.data,
+            epochs=10 if given.epochs is None else given.epochs,
+            seed=given.seed or 0,
+            models=given.models,
+            limits=limits,
+        ).close()
+    return _train(path, given, until_done=True)
+
+
+def train(given: argparse.Namespace) -> int:
+    """Run a study's queue until Ctrl-C."""
+    with open_study(given.study) as study:
+        path = study.path
+        if given.stop:
+            study.wish_end()
+            print(f"{study.name}: whoever trains it will end within seconds")
+            return 0
+    _check_resources(given)
+    return _train(path, given, until_done=given.until_done)
+
+
+def serve(given: argparse.Namespace) -> int:
+    """Show a study's page, and train what waits."""
+    from remap_panel.serving import free_port_or_raise
+
+    with open_study(given.study) as study:
+        path = study.path
+        trains = not given.no_train and not study.heartbeat().alive
+    free_port_or_raise(given.port)
+    return _serve(path, given, trains=trains, until_done=False)
+
+
+def show_status(given: argparse.Namespace) -> int:
+    """Print where a study stands."""
+    with open_study(given.study) as study:
+        if given.json:
+            print(json.dumps(status.status_form(study), indent=2))
+        else:
+            console = Console()
+            console.print(status.headline(study), markup=False, highlight=False)
+            console.print(status.status_table(study))
+    return 0
+
+
+# What several commands do
+
+
+def _train(path: Path, given: argparse.Namespace, *, until_done: bool) -> int:
+    from remap_panel.progress import follow
+    from remap_ray.cluster.plan import Wanted
+
+    with open_study(path) as study:
+        if until_done and _is_complete(study):
+            print(f"nothing to do: {status.headline(study)}")
+            return 0
+        # Ray and what it loads take a while: only where there is something to do.
+        from remap_ray.cluster.actors import run_queue
+
+        wanted = Wanted(given.workers, given.gpus_per_model, given.address, given.logical_gpus)
+        with follow(study, Console()) as progress:
+            ended = run_queue(path, wanted, until_done=until_done, tick=progress.tick)
+            progress.tick()
+        print(status.headline(study))
+        if not ended:
+            again = f"go on with: remap train {path}"
+            print(f"stopped; what trained is kept and continues at the next start ({again})")
+        return 0 if ended else 130
+
+
+def _is_complete(study: Study) -> bool:
+    counts = study.counts()
+    waiting = counts[Status.QUEUED] + counts[Status.TRAINING]
+    return not waiting and not status.unmapped(study)
+
+
+def _serve(path: Path, given: argparse.Namespace, *, trains: bool, until_done: bool) -> int:
+    from remap_panel.launch import Training, training
+    from remap_panel.serving import serve as serve_page
+
+    address = f"http://127.0.0.1:{given.port}/"
+    failure: list[RemapError] = []
+    with ExitStack() as stack:
+        process: Training | None = stack.enter_context(training(path)) if trains else None
+
+        def ready(stop: Callable[[], None]) -> None:
+            print(f"REMAP shows {path.name} at {address} (Ctrl-C ends it)", flush=True)
+            if not given.no_browser:
+                webbrowser.open(address)
+            if until_done:
+                watch = threading.Thread(
+                    target=_stop_when_done, args=(path, address, process, stop, failure)
+                )
+                watch.daemon = True
+                watch.start()
+
+        serve_page(path, given.port, ready=ready)
+    if failure:
+        raise failure[0]
+    return 0
+
+
+def _stop_when_done(
+    path: Path,
+    address: str,
+    process: Any,
+    stop: Callable[[], None],
+    failure: list[RemapError],
+) -> None:
+    """Wait until all models are trained, mapped and served; then stop the server."""
+    from remap_panel.serving import wait_until_served
+
+    pause = threading.Event()
+    try:
+        with open_study(path) as study:
+            while not _is_complete(study):
+                if process is not None:
+                    process.check()
+                pause.wait(0.5)
+            wait_until_served(address)
+            print(status.headline(study), flush=True)
+    except RemapError as error:
+        failure.append(error)
+    finally:
+        stop()
+
+
+def _check_resources(given: argparse.Namespace) -> None:
+    """Refuse impossible workers and fractions before anything is written."""
+    from remap_ray.cluster.plan import Wanted, check_local
+
+    check_local(Wanted(given.workers, given.gpus_per_model, given.address, given.logical_gpus))
+
+
+def _check_same(study: Study, given: argparse.Namespace) -> None:
+    """Refuse another data set, number of epochs or seed than the study was created with."""
+    asked: dict[str, tuple[Any, Any]] = {}
+    if given.data is not None:
+        known = {study.data.name, study.data.source}
+        same = given.data in known or str(Path(given.data).absolute()) == study.data.source
+        asked["data"] = (study.data.name if same else given.data, study.data.name)
+    if given.epochs is not None:
+        asked["epochs"] = (given.epochs, study.recipe.epochs)
+    if given.seed is not None:
+        asked["seed"] = (given.seed, study.seed)
+    for name, (wanted, fixed) in asked.items():
+        if wanted != fixed:
+            raise InvalidRequest(
+                f"{study.path} was created with --{name} {fixed}, which cannot change to {wanted}; "
+                "leave it out, or name another directory"
+            )
+
+
+def _multiply_adds(flops: int | None) -> int | None:
+    return None if flops is None else flops // 2
+
+
+# Parsing
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="remap", description="Find a good small neural network by looking at many."
+    )
+    parser.add_argument("--version", action="version", version=f"remap {VERSION}")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=Parser
+    )
+
+    one = _command(commands, "demo", demo, f"train {DEMO_MODELS} models on {DEMO_DATA} and look")
+    _add_serving(one)
+    one.add_argument(
+        "--until-done",
+        action="store_true",
+        help="end with exit code 0 once all models are trained, mapped and served",
+    )
+
+    one = _command(commands, "sample", sample, "sample and train models, without a page")
+    _add_study(one)
+    one.add_argument(
+        "--data", metavar="NAME_OR_PATH", help="digits, fashion-mnist, a .npz, or a folder"
+    )
+    one.add_argument(
+        "--models",
+        type=_whole(0),
+        default=100,
+        metavar="N",
+        help="sampled models that the study shall have in all (default 100)",
+    )
+    one.add_argument("--epochs", type=_whole(1), metavar="N", help="epochs each (default 10)")
+    one.add_argument("--seed", type=_whole(0), metavar="N", help="default 0")
+    one.add_argument(
+        "--max-parameters",
+        type=_whole(1),
+        default=Limits().parameters,
+        metavar="N",
+        help="largest number of parameters of a model (default 1,000,000)",
+    )
+    one.add_argument(
+        "--max-flops",
+        type=_whole(1),
+        metavar="N",
+        help="largest number of operations of one forward pass of one image",
+    )
+    _add_resources(one)
+
+    one = _command(commands, "train", train, "run a study's queue until Ctrl-C")
+    _add_study(one)
+    one.add_argument("--until-done", action="store_true", help="end when nothing waits any more")
+    one.add_argument(
+        "--stop", action="store_true", help="end whoever trains the study, here or on a cluster"
+    )
+    _add_resources(one)
+
+    one = _command(commands, "serve", serve, "show a study's page, and train what waits")
+    _add_study(one)
+    _add_serving(one)
+    one.add_argument("--no-train", action="store_true", help="only show")
+
+    one = _command(commands, "status", show_status, "say where a study stands")
+    _add_study(one)
+    one.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], says: str
+) -> argparse.ArgumentParser:
+    one: argparse.ArgumentParser = commands.add_parser(name, help=says, description=run.__doc__)
+    one.set_defaults(run=run)
+    return one
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, metavar="STUDY", help="the study's directory")
+
+
+def _add_serving(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port", type=_whole(1, 65535), default=PORT, metavar="N", help=f"default {PORT}"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+
+
+def _add_resources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", type=_whole(1), metavar="N", help="models trained at the same time"
+    )
+    parser.add_argument(
+        "--gpus-per-model",
+        type=_number(0),
+        metavar="F",
+        help="share of a GPU that each model gets, such as 0.25",
+    )
+    parser.add_argument("--address", metavar="A", help="an existing Ray cluster's, or auto")
+    parser.add_argument("--logical-gpus", type=_whole(0), default=0, help=argparse.SUPPRESS)
+
+
+def _whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+        if value < low or (high is not None and value > high):
+            bounds = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise argparse.ArgumentTypeError(f"must be {bounds}, not {value}")
+        return value
+
+    return parse
+
+
+def _number(low: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
+        if not low <= value < float("inf"):
+            raise argparse.ArgumentTypeError(f"must be at least {low:g}, not {text}")
+        return value
+
+    return parse

@@ -1,0 +1,77 @@
+"""Training as a process of its own: `remap train`, started and stopped by those who serve."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import final
+
+from remap_ray.errors import RemapError
+
+__all__ = ["LOG_NAME", "Training", "TrainingEnded", "training"]
+
+LOG_NAME = "train.log"
+"""File in the study's directory that takes what the training process prints."""
+
+STOP_SECONDS = 5.0
+"""How long the training process may take to end; then it is killed."""
+
+
+class TrainingEnded(RemapError, RuntimeError):
+    """The training process ended by itself with an error. Raised by `Training.check`."""
+
+    def __init__(self, code: int, log: Path) -> None:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = lines[-1] if lines else "without a word"
+        super().__init__(f"remap train ended with code {code}: {said} (all of it: {log})")
+        self.code = code
+        self.log = log
+
+
+@final
+class Training:
+    """A running ``remap train`` of one study."""
+
+    def __init__(self, path: Path, arguments: tuple[str, ...] = ()) -> None:
+        self._log = path / LOG_NAME
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "remap_panel", "train", str(path), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C in the terminal is for the server, which then ends this in order.
+                start_new_session=True,
+            )
+
+    def check(self) -> None:
+        """Raise `TrainingEnded` where the process ended with an error."""
+        code = self._process.poll()
+        if code:
+            raise TrainingEnded(code, self._log)
+
+    def stop(self) -> None:
+        """End the process: what trains stops, is kept, and goes back to the queue."""
+        if self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+@contextmanager
+def training(path: Path, arguments: tuple[str, ...] = ()) -> Iterator[Training]:
+    """Have a study trained by a process of its own while the block runs."""
+    process = Training(path, arguments)
+    try:
+        yield process
+    finally:
+        process.stop()

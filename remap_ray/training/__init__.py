@@ -1,0 +1,1 @@
+"""Data sets, and the training of one network on one of them."""

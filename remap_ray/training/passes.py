@@ -1,0 +1,141 @@
+"""One pass over a part of the data: an epoch of training, or an evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from remap_ray.training.tensors import Tensors
+
+__all__ = ["Evaluation", "Figures", "evaluate", "train_epoch"]
+
+CHECK_EVERY = 32
+"""Batches between two looks at the loss; each look waits for the GPU."""
+
+
+@final
+@dataclass(frozen=True)
+class Figures:
+    """Mean loss per item, not finite where training has diverged, and accuracy from 0 to 1."""
+
+    loss: float
+    accuracy: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Figures over a whole part, and the class predicted for each item: (N,), uint8."""
+
+    figures: Figures
+    predictions: NDArray[np.uint8]
+
+
+def train_epoch(
+    network: nn.Sequential,
+    optimizer: torch.optim.Optimizer,
+    part: Tensors,
+    batch_size: int,
+    seed: int,
+    stop: Callable[[], bool],
+) -> Figures | None:
+    """Train a network for one epoch, in training mode.
+
+    The order of the items and what dropout leaves out follow from ``seed`` alone; PyTorch's
+    global random state is afterwards as it was.
+
+    Parameters
+    ----------
+    batch_size
+        Items per step; the last batch may be smaller.
+    stop
+        Asked before every batch.
+
+    Returns
+    -------
+    Figures or None
+        Measured while the weights changed, as each batch came; with a loss that is not
+        finite, of which the epoch may have been cut short. None where it was stopped.
+    """
+    network.train()
+    device = part.labels.device
+    loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+    right = torch.zeros((), dtype=torch.int64, device=device)
+    with _seeded(seed, device):
+        # Drawn on the CPU: the same order on every device.
+        order = torch.randperm(len(part)).to(device)
+        for number, indices in enumerate(torch.split(order, batch_size)):
+            if stop():
+                return None
+            images, labels = part.batch(indices)
+            logits = network(images)
+            loss = cross_entropy(logits, labels)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            loss_sum += loss.detach().double() * len(labels)
+            right += _right(logits.detach(), labels)
+            if number % CHECK_EVERY == 0 and not math.isfinite(loss_sum.item()):
+                break
+    return Figures(loss_sum.item() / len(part), right.item() / len(part))
+
+
+@torch.inference_mode()
+def evaluate(
+    network: nn.Sequential, part: Tensors, batch_size: int, stop: Callable[[], bool]
+) -> Evaluation | None:
+    """Measure a network over a whole part, in evaluation mode; None where it was stopped.
+
+    Without gradients a batch takes less memory than it does in training.
+
+    Parameters
+    ----------
+    stop
+        Asked before every batch.
+    """
+    network.eval()
+    device = part.labels.device
+    loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+    predictions: list[Tensor] = []
+    batches = zip(
+        torch.split(part.images, batch_size), torch.split(part.labels, batch_size), strict=True
+    )
+    for images, labels in batches:
+        if stop():
+            return None
+        logits = network(images)
+        loss_sum += cross_entropy(logits, labels, reduction="sum").double()
+        predictions.append(logits.argmax(1))
+    predicted = torch.cat(predictions)
+    accuracy = int((predicted == part.labels).sum()) / len(part)
+    figures = Figures(loss_sum.item() / len(part), accuracy)
+    as_bytes: NDArray[Any] = predicted.to(torch.uint8).cpu().numpy()
+    return Evaluation(figures, as_bytes)
+
+
+def _right(logits: Tensor, labels: Tensor) -> Tensor:
+    return (logits.argmax(1) == labels).sum()
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    on_gpu = device.type == "cuda"
+    deterministic = torch.backends.cudnn.deterministic
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            torch.cuda.default_generators[device.index].manual_seed(seed)
+        torch.backends.cudnn.deterministic = True
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.deterministic = deterministic

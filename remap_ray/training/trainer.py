@@ -1,0 +1,295 @@
+"""Train one network epoch by epoch; stop between batches; go on from a checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from remap_ray.errors import InvalidRequest, TrainingFailed
+from remap_ray.recipe import Recipe
+from remap_ray.space import Architecture
+from remap_ray.training import memory
+from remap_ray.training.checkpoint import (
+    completed,
+    restore,
+    save_checkpoint,
+    save_weights,
+)
+from remap_ray.training.network import build
+from remap_ray.training.passes import Evaluation, Figures, evaluate, train_epoch
+from remap_ray.training.tensors import MOST_CLASSES, Prepared, prepare
+
+__all__ = [
+    "Checkpoint",
+    "EpochDone",
+    "Event",
+    "Prepared",
+    "Stopped",
+    "Task",
+    "Trained",
+    "prepare",
+    "train",
+]
+
+
+@final
+@dataclass(frozen=True)
+class Task:
+    """One model's training.
+
+    Parameters
+    ----------
+    architecture, recipe
+        What to train, and how. The recipe's ``epochs`` is not read.
+    seed
+        Fixes the first weights, the order of the items and dropout.
+    epochs
+        How many the model shall have in all, at least 1.
+    checkpoint
+        Where to go on: the data of a `Checkpoint` of the same architecture and seed.
+    """
+
+    architecture: Architecture
+    recipe: Recipe
+    seed: int
+    epochs: int
+    checkpoint: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InvalidRequest(f"a model is trained for at least 1 epoch, not {self.epochs}")
+
+
+@final
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch, counted from 1, is complete.
+
+    Parameters
+    ----------
+    train_loss, train_accuracy
+        Mean over the training part, measured in training mode as the weights changed.
+    validation_loss, validation_accuracy
+        Mean over the whole validation part, in evaluation mode after the epoch.
+    seconds
+        Wall-clock time of training and validation.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+@final
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that training needs to go on after ``epoch``: safetensors."""
+
+    epoch: int
+    data: bytes
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The end: all epochs are done.
+
+    Parameters
+    ----------
+    epoch
+        The last one; predictions and weights are its.
+    predictions
+        (N,), uint8: the class predicted for each validation item.
+    weights
+        Safetensors, as `remap_ray.training.checkpoint.load_weights` reads them.
+    """
+
+    epoch: int
+    predictions: NDArray[np.uint8]
+    weights: bytes
+
+
+@final
+@dataclass(frozen=True)
+class Stopped:
+    """The end: ``stop`` said so. ``epoch`` is the last complete one, 0 where there is none."""
+
+    epoch: int
+
+
+Event: TypeAlias = EpochDone | Checkpoint | Trained | Stopped
+
+
+def train(
+    task: Task,
+    data: Prepared,
+    stop: Callable[[], bool],
+    clock: Callable[[], float] = time.perf_counter,
+    checkpoint_seconds: float = 10.0,
+) -> Iterator[Event]:
+    """Train one network, yielding what happens as it happens.
+
+    After each epoch comes an `EpochDone`, with a `Checkpoint` when enough time has passed;
+    last come a `Checkpoint`, unless that epoch's has been sent, and `Trained` or `Stopped`.
+    A task whose checkpoint has all its epochs gives `Trained` at once.
+
+    On a CPU a training that was stopped and resumed ends with the same bits as one that was
+    not, on the same machine with the same number of threads. On a GPU this holds as far as
+    PyTorch's kernels are deterministic.
+
+    Parameters
+    ----------
+    data
+        What `prepare` gave; the network is trained on its device.
+    stop
+        Asked before every batch of training and validation; at a stop, what was done of the
+        running epoch is lost.
+    clock
+        Gives seconds.
+    checkpoint_seconds
+        Least time between two checkpoints, except at the end.
+
+    Raises
+    ------
+    TrainingFailed
+        The data or the checkpoint do not fit the task, the loss is not finite, or memory
+        runs out.
+    """
+    _check(task, data)
+    start = 0
+    if task.checkpoint is not None:
+        start = completed(task.checkpoint, task.architecture, task.seed)
+    done = start
+    try:
+        for event in _run(task, data, start, stop, clock, checkpoint_seconds):
+            done = event.epoch
+            yield event
+    except (RuntimeError, MemoryError) as error:
+        if not memory.ran_out(error):
+            raise
+    else:
+        return
+    # Only here is the error gone, and with it the frames that held the network's tensors.
+    if data.device.type == "cuda":
+        torch.cuda.empty_cache()
+    raise TrainingFailed(
+        f"the memory of the {'GPU' if data.device.type == 'cuda' else 'machine'} ran out "
+        f"({task.architecture.parameter_count:,} parameters, {task.recipe.batch_size} images per "
+        "batch); use fewer parameters or a smaller batch",
+        done + 1,
+    )
+
+
+def _check(task: Task, data: Prepared) -> None:
+    wanted, given = task.architecture.input_shape, tuple(data.train.images.shape[1:])
+    if wanted != given:
+        raise TrainingFailed(f"the network takes images of shape {wanted}, the data has {given}")
+    if not data.classes <= task.architecture.classes <= MOST_CLASSES:
+        raise TrainingFailed(
+            f"the network has {task.architecture.classes} classes; the data needs "
+            f"{data.classes}, and {MOST_CLASSES} are the most"
+        )
+    if data.device.type == "cpu":
+        batch_size = min(task.recipe.batch_size, len(data.train))
+        problem = memory.problem(task.architecture, batch_size, memory.installed())
+        if problem is not None:
+            raise TrainingFailed(problem)
+
+
+def _run(
+    task: Task,
+    data: Prepared,
+    start: int,
+    stop: Callable[[], bool],
+    clock: Callable[[], float],
+    checkpoint_seconds: float,
+) -> Iterator[Event]:
+    architecture, batch_size = task.architecture, task.recipe.batch_size
+    network = build(architecture, _derived(task.seed, "weights"))
+    network.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(network.parameters())
+    if task.checkpoint is not None:
+        restore(task.checkpoint, network, optimizer)
+    done = sent = start
+    sent_at, latest, evaluation = clock(), None, None
+    if done >= task.epochs:
+        evaluation = evaluate(network, data.validation, batch_size, stop)
+    while done < task.epochs:
+        began = clock()
+        outcome = _epoch(network, optimizer, task, data, done + 1, stop)
+        if outcome is None:
+            evaluation = None
+            break
+        trained, evaluation = outcome
+        # The figures are numbers already: a GPU has been waited for.
+        seconds = clock() - began
+        done += 1
+        # Made now, since the next epoch changes the weights, and kept in case of a stop.
+        latest = Checkpoint(
+            done, save_checkpoint(network, optimizer, architecture, task.seed, done)
+        )
+        yield EpochDone(
+            done,
+            trained.loss,
+            trained.accuracy,
+            evaluation.figures.loss,
+            evaluation.figures.accuracy,
+            seconds,
+        )
+        if clock() - sent_at >= checkpoint_seconds:
+            yield latest
+            sent, sent_at = done, clock()
+    if latest is not None and latest.epoch > sent:
+        yield latest
+    if evaluation is None:
+        yield Stopped(done)
+    else:
+        yield Trained(done, evaluation.predictions, save_weights(network, architecture, done))
+
+
+def _epoch(
+    network: nn.Sequential,
+    optimizer: torch.optim.Adam,
+    task: Task,
+    data: Prepared,
+    epoch: int,
+    stop: Callable[[], bool],
+) -> tuple[Figures, Evaluation] | None:
+    batch_size, rate = task.recipe.batch_size, task.recipe.rate(epoch)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    seed = _derived(task.seed, f"epoch {epoch}")
+    trained = train_epoch(network, optimizer, data.train, batch_size, seed, stop)
+    if trained is None:
+        return None
+    _check_loss("loss", trained.loss, epoch, rate)
+    evaluation = evaluate(network, data.validation, batch_size, stop)
+    if evaluation is None:
+        return None
+    _check_loss("validation loss", evaluation.figures.loss, epoch, rate)
+    return trained, evaluation
+
+
+def _check_loss(what: str, loss: float, epoch: int, rate: float) -> None:
+    if math.isfinite(loss):
+        return
+    became = "not a number" if math.isnan(loss) else "infinite"
+    raise TrainingFailed(f"{what} became {became} in epoch {epoch} (learning rate {rate:g})", epoch)
+
+
+def _derived(seed: int, purpose: str) -> int:
+    """Give an independent seed for each purpose, from any whole number."""
+    digest = hashlib.sha256(f"{seed} {purpose}".encode()).digest()
+    return int.from_bytes(digest[:4], "little")
