@@ -21,7 +21,7 @@ from rich.console import Console
 from remap_panel import status
 from remap_ray.errors import InvalidRequest, RemapError
 from remap_ray.space import Limits
-from remap_ray.study import Study, Status, open_study
+from remap_ray.study import Status, Study, open_study
 from remap_ray.study.directory import DATABASE
 from remap_ray.version import VERSION
 
@@ -149,8 +149,7 @@ def _train(path: Path, given: argparse.Namespace, *, until_done: bool) -> int:
         if until_done and _is_complete(study):
             print(f"nothing to do: {status.headline(study)}")
             return 0
-        # Ray and what it loads take a while: only where there is something to do.
-        from remap_ray.cluster.actors import run_queue
+        from remap_ray.cluster.run import run_queue
 
         wanted = Wanted(given.workers, given.gpus_per_model, given.address, given.logical_gpus)
         with follow(study, Console()) as progress:

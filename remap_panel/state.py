@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import panel as pn
 import param
@@ -35,7 +36,7 @@ class ExplorerState(param.Parameterized):
     inspected = param.Integer(default=None, allow_None=True, doc="Pinned by a click.")
     hovered = param.Integer(default=None, allow_None=True, doc="Under the mouse: a preview only.")
     selection = param.List(default=[], item_type=int, doc="Chosen model numbers.")
-    projection: str = param.Selector(default="accuracy", objects=list(PROJECTIONS))
+    projection: Any = param.Selector(default="accuracy", objects=list(PROJECTIONS))
     problem = param.String(default="", doc="Why the study cannot be read now, empty where it can.")
     told = param.String(default="", doc="Last thing said to the person, for screen readers too.")
 

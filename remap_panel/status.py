@@ -24,9 +24,7 @@ def status_form(study: Study) -> dict[str, Any]:
             "space": study.space,
             "recipe": study.recipe.to_dict(),
         },
-        "counts": {
-            status.value: sum(one.status is status for one in models) for status in Status
-        },
+        "counts": {status.value: sum(one.status is status for one in models) for status in Status},
         "models": [_model_form(one, said[one.number], points) for one in models],
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -10,7 +12,7 @@ import numpy as np
 from remap_ray.errors import InvalidRequest
 from remap_ray.recipe import Recipe
 from remap_ray.space import Limits, Space, sample
-from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail
+from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory
 from remap_ray.training import datasets
 
 __all__ = ["add_samples", "create_study", "recipe_for"]
@@ -19,6 +21,8 @@ STEPS_WANTED = 50
 """Steps an epoch should have at least: with fewer, ten epochs teach a network little."""
 
 SMALL_BATCH = 32
+
+SPACE = "paper"
 
 
 def recipe_for(images: int, epochs: int = 10) -> Recipe:
@@ -40,6 +44,8 @@ def create_study(
     recipe: Recipe | None = None,
     epochs: int = 10,
     seed: int = 0,
+    models: int = 0,
+    limits: Limits | None = None,
 ) -> Study:
     """Create a study: load its data once, and keep what the page will show of them.
 
@@ -54,6 +60,8 @@ def create_study(
         How models are trained; the default is `recipe_for` with ``epochs``.
     seed
         Of the parts of the data, the sampler and every training.
+    models, limits
+        How many sampled models to queue, as `add_samples` does.
 
     Raises
     ------
@@ -62,6 +70,9 @@ def create_study(
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InvalidRequest(f"the seed must be a whole number of at least 0, not {seed!r}")
+    _check_count(models)
+    path = Path(path).absolute()
+    directory.check_free(path)
     loaded = datasets.load(data, seed=seed)
     if len(loaded.class_names) > 256:
         raise InvalidRequest(
@@ -75,15 +86,14 @@ def create_study(
         (len(loaded.train.labels), len(loaded.validation.labels), len(loaded.test.labels)),
         datasets.fingerprint(loaded),
     )
+    recipe = recipe or recipe_for(len(loaded.train.labels), epochs)
+    # Drawn before anything is written: limits that nothing keeps leave nothing behind.
+    drawn = _draw(models, seed, summary, limits, ())
     shown = (Thumbnail(label, png) for label, png in datasets.thumbnails(loaded, seed=seed))
-    return Study.create(
-        Path(path),
-        summary,
-        loaded.validation.labels.astype(np.uint8),
-        shown,
-        recipe or recipe_for(len(loaded.train.labels), epochs),
-        seed,
-    )
+    labels = loaded.validation.labels.astype(np.uint8)
+    study = Study.create(path, summary, labels, shown, recipe, seed, SPACE)
+    study.submit(drawn)
+    return study
 
 
 def add_samples(study: Study, models: int, limits: Limits | None = None) -> int:
@@ -97,20 +107,24 @@ def add_samples(study: Study, models: int, limits: Limits | None = None) -> int:
     int
         How many were queued.
     """
-    if models < 0:
-        raise InvalidRequest(f"the number of models must not be negative, not {models}")
+    _check_count(models)
     present = study.models()
     missing = models - sum(one.origin is Origin.SAMPLED for one in present)
     if missing <= 0:
         return 0
-    drawn = sample(
-        Space.named(study.space),
-        Random(study.seed),
-        study.data.input_shape,
-        len(study.data.class_names),
-        limits,
-        {one.identity for one in present},
-    )
-    wanted = [Submission(next(drawn)) for _ in range(missing)]
-    study.submit(wanted)
-    return len(wanted)
+    known = {one.identity for one in present}
+    study.submit(_draw(missing, study.seed, study.data, limits, known))
+    return missing
+
+
+def _check_count(models: int) -> None:
+    if models < 0:
+        raise InvalidRequest(f"the number of models must not be negative, not {models}")
+
+
+def _draw(
+    count: int, seed: int, data: DataSummary, limits: Limits | None, known: Container[str]
+) -> list[Submission]:
+    classes = len(data.class_names)
+    drawn = sample(Space.named(SPACE), Random(seed), data.input_shape, classes, limits, known)
+    return [Submission(one) for one in islice(drawn, count)]

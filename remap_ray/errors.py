@@ -10,6 +10,7 @@ its traceback.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "DataError",
@@ -28,6 +29,17 @@ __all__ = [
 
 class RemapError(Exception):
     """The root of the family. Never raised itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their arguments, which here are not the constructor's.
+        return _revive, (type(self), self.args, self.__dict__)
+
+
+def _revive(kind: type[RemapError], args: tuple[Any, ...], data: dict[str, Any]) -> RemapError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(data)
+    return error
 
 
 class InvalidArchitecture(RemapError, ValueError):

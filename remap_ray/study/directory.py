@@ -14,7 +14,7 @@ from remap_ray.study import schema
 from remap_ray.study.records import Thumbnail
 from remap_ray.version import VERSION
 
-__all__ = ["DATABASE", "WEIGHTS", "check", "create"]
+__all__ = ["DATABASE", "WEIGHTS", "check", "check_free", "create"]
 
 DATABASE = "study.db"
 WEIGHTS = "weights"
@@ -42,12 +42,7 @@ def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail
     StudyExists
         There is a study, or something else, at ``path``.
     """
-    if (path / DATABASE).exists():
-        raise StudyExists(path)
-    if path.exists() and not path.is_dir():
-        raise StudyExists(path, "is a file; name a directory that does not exist yet")
-    if path.exists() and any(one.name not in LEFTOVERS | {WEIGHTS} for one in path.iterdir()):
-        raise StudyExists(path, "is not empty and no study; name another directory")
+    check_free(path)
     (path / WEIGHTS).mkdir(parents=True, exist_ok=True)
     for name in LEFTOVERS:
         (path / name).unlink(missing_ok=True)
@@ -65,6 +60,16 @@ def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail
     # Closing the last connection moves the log into the one file that is renamed.
     engine.dispose()
     (path / PART).rename(path / DATABASE)
+
+
+def check_free(path: Path) -> None:
+    """Make sure that a study could be created at ``path``, or raise `StudyExists`."""
+    if (path / DATABASE).exists():
+        raise StudyExists(path)
+    if path.exists() and not path.is_dir():
+        raise StudyExists(path, "is a file; name a directory that does not exist yet")
+    if path.exists() and any(one.name not in LEFTOVERS | {WEIGHTS} for one in path.iterdir()):
+        raise StudyExists(path, "is not empty and no study; name another directory")
 
 
 def check(path: Path) -> None:

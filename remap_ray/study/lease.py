@@ -52,6 +52,7 @@ def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
             "heartbeat": now,
             "workers": workers,
             "said": "starting",
+            "end_wish": False,
         }
         taken = upsert(schema.lease).values(id=1, **values)
         connection.execute(taken.on_conflict_do_update(index_elements=("id",), set_=values))
@@ -99,16 +100,18 @@ class Lease:
 
     def claim(self, count: int) -> tuple[Model, ...]:
         """Take the next ``count`` models off the queue, in its order, for training."""
-        if count < 1:
-            return ()
         table = schema.models
+        waiting = (
+            select(table.c.number)
+            .where(table.c.status == Status.QUEUED.value)
+            .order_by(table.c.position, table.c.number)
+            .limit(count)
+        )
+        # Looked at before the transaction: an empty queue is no reason to raise the number.
+        with self.study.reading() as connection:
+            if count < 1 or connection.execute(waiting).first() is None:
+                return ()
         with self._facts() as (connection, change):
-            waiting = (
-                select(table.c.number)
-                .where(table.c.status == Status.QUEUED.value)
-                .order_by(table.c.position, table.c.number)
-                .limit(count)
-            )
             numbers = connection.execute(waiting).scalars().all()
             values = {"status": Status.TRAINING.value, "reason": "", "stop_wish": False}
             connection.execute(
@@ -127,6 +130,11 @@ class Lease:
                 table.c.status == Status.TRAINING.value, table.c.stop_wish
             )
             return tuple(connection.execute(query).scalars())
+
+    def end_wished(self) -> bool:
+        """Whether someone wishes that this scheduler ends."""
+        with self.study.reading() as connection:
+            return bool(connection.execute(select(schema.lease.c.end_wish)).scalar())
 
     def record_epoch(self, epoch: Epoch) -> bool:
         """Record one epoch; False where it is there already or the model is no longer ours."""

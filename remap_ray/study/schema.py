@@ -97,6 +97,7 @@ lease = Table(
     Column("heartbeat", Float, nullable=False),
     Column("workers", Integer, nullable=False),
     Column("said", Text, nullable=False),
+    Column("end_wish", Boolean, nullable=False),
 )
 
 models = Table(

@@ -410,6 +410,11 @@ class Study:
                 update(table).where(table.c.number == number).values(changed=change, **values)
             )
 
+    def wish_end(self) -> None:
+        """Wish that the scheduler stops what trains and ends; what waits stays queued."""
+        with self.unnumbered() as connection:
+            connection.execute(update(schema.lease).values(end_wish=True))
+
     def keep(self, number: int, note: str = "") -> None:
         """Put a model into the drawer, at its end; one that is there stays where it is."""
         with self.writing() as (connection, change):

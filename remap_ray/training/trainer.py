@@ -6,17 +6,11 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeAlias, final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from remap_ray.errors import InvalidRequest, TrainingFailed
-from remap_ray.recipe import Recipe
-from remap_ray.space import Architecture
+from remap_ray.errors import TrainingFailed
 from remap_ray.training import memory
 from remap_ray.training.checkpoint import (
     completed,
@@ -26,6 +20,7 @@ from remap_ray.training.checkpoint import (
 )
 from remap_ray.training.network import build
 from remap_ray.training.passes import Evaluation, Figures, evaluate, train_epoch
+from remap_ray.training.task import Checkpoint, EpochDone, Event, Stopped, Task, Trained
 from remap_ray.training.tensors import MOST_CLASSES, Prepared, prepare
 
 __all__ = [
@@ -39,97 +34,6 @@ __all__ = [
     "prepare",
     "train",
 ]
-
-
-@final
-@dataclass(frozen=True)
-class Task:
-    """One model's training.
-
-    Parameters
-    ----------
-    architecture, recipe
-        What to train, and how. The recipe's ``epochs`` is not read.
-    seed
-        Fixes the first weights, the order of the items and dropout.
-    epochs
-        How many the model shall have in all, at least 1.
-    checkpoint
-        Where to go on: the data of a `Checkpoint` of the same architecture and seed.
-    """
-
-    architecture: Architecture
-    recipe: Recipe
-    seed: int
-    epochs: int
-    checkpoint: bytes | None = None
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise InvalidRequest(f"a model is trained for at least 1 epoch, not {self.epochs}")
-
-
-@final
-@dataclass(frozen=True)
-class EpochDone:
-    """An epoch, counted from 1, is complete.
-
-    Parameters
-    ----------
-    train_loss, train_accuracy
-        Mean over the training part, measured in training mode as the weights changed.
-    validation_loss, validation_accuracy
-        Mean over the whole validation part, in evaluation mode after the epoch.
-    seconds
-        Wall-clock time of training and validation.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    seconds: float
-
-
-@final
-@dataclass(frozen=True)
-class Checkpoint:
-    """All that training needs to go on after ``epoch``: safetensors."""
-
-    epoch: int
-    data: bytes
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """The end: all epochs are done.
-
-    Parameters
-    ----------
-    epoch
-        The last one; predictions and weights are its.
-    predictions
-        (N,), uint8: the class predicted for each validation item.
-    weights
-        Safetensors, as `remap_ray.training.checkpoint.load_weights` reads them.
-    """
-
-    epoch: int
-    predictions: NDArray[np.uint8]
-    weights: bytes
-
-
-@final
-@dataclass(frozen=True)
-class Stopped:
-    """The end: ``stop`` said so. ``epoch`` is the last complete one, 0 where there is none."""
-
-    epoch: int
-
-
-Event: TypeAlias = EpochDone | Checkpoint | Trained | Stopped
 
 
 def train(

@@ -1,0 +1,342 @@
+"""The only place that imports ray: the actors, their resources, how they start and end.
+
+The driver starts a Ray of its own on loopback, or attaches to a cluster, and
+makes the scheduler actor; that one owns the trainers and the projector, which
+die with it. `remap_ray.cluster.run` sets the environment that Ray reads when it
+is imported, so it must be what imports this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from remap_ray.cluster.plan import Plan, Wanted, cpus_here, plan
+from remap_ray.cluster.pool import Event, Failed, Lost, last
+from remap_ray.cluster.projector import Projector
+from remap_ray.cluster.scheduler import Scheduler
+from remap_ray.errors import DataError, RemapError, TrainingFailed
+from remap_ray.space import Architecture
+from remap_ray.study import Holder, Layout, Placement, Study, take_lease
+from remap_ray.training.task import Event as TrainingEvent
+from remap_ray.training.task import Task
+
+__all__ = ["drive"]
+
+NAMESPACE = "remap"
+
+STOP_SECONDS = 3.0
+"""How long trainers may take to stop; then their models go back to the queue as they are."""
+
+BUSY_PAUSE, IDLE_PAUSE = 0.01, 0.1
+"""Seconds between two steps of the scheduler, while it has work and while it has none."""
+
+Tick = Callable[[], None]
+
+TICK_SECONDS = 0.25
+
+Ref = Any
+"""Ray's references and handles have no public types."""
+
+
+@final
+class Trainer:
+    """A long-lived trainer: prepares the data once and takes one task after another.
+
+    Its actor runs two calls at a time, so that `stop` is heard while it trains.
+    """
+
+    def __init__(self, parts: list[Ref], cpus: int, gpus: float) -> None:
+        import torch
+
+        from remap_ray.training.tensors import prepare
+
+        # More threads than assigned CPUs cost a factor, not a share.
+        torch.set_num_threads(cpus)
+        device = torch.device("cpu")
+        if gpus and ray.get_gpu_ids() and torch.cuda.is_available():
+            device = torch.device("cuda")
+            torch.cuda.set_per_process_memory_fraction(min(gpus, 1.0))
+        # The references come in a list so that this process maps the data itself.
+        train, validation = ray.get(parts)
+        self._data = prepare(train, validation, device)
+        self._stopped: set[int] = set()
+
+    def train(self, job: int, task: Task) -> Iterator[TrainingEvent | Failed]:
+        """Train one task, streaming its events; a task that cannot be trained ends `Failed`."""
+        from remap_ray.training.trainer import train
+
+        try:
+            yield from train(task, self._data, lambda: job in self._stopped)
+        except TrainingFailed as error:
+            yield Failed(error.reason)
+        finally:
+            self._stopped.discard(job)
+
+    def stop(self, job: int) -> None:
+        """Stop a job at its next batch, or before its first."""
+        self._stopped.add(job)
+
+
+@final
+class RayPool:
+    """A pool of `Trainer` actors. A dead one is replaced, its model's end is `Lost`."""
+
+    def __init__(self, parts: list[Ref], plan: Plan) -> None:
+        self._parts = parts
+        self._plan = plan
+        self._job = 0
+        self._idle = [self._trainer() for _ in range(plan.workers)]
+        self._running: dict[int, tuple[int, Ref, Ref]] = {}
+
+    def _trainer(self) -> Ref:
+
+        made = ray.remote(Trainer).options(
+            num_cpus=self._plan.cpus_each,
+            num_gpus=self._plan.gpus_each,
+            max_concurrency=2,
+            # A trainer that Ray restarted would silently train from the start.
+            max_restarts=0,
+        )
+        return made.remote(self._parts, self._plan.cpus_each, self._plan.gpus_each)
+
+    def size(self) -> int:
+        """Give the number of trainers."""
+        return self._plan.workers
+
+    def free(self) -> int:
+        """Give the number of idle trainers."""
+        return len(self._idle)
+
+    def start(self, number: int, task: Task) -> None:
+        """Have an idle trainer train a model."""
+        trainer = self._idle.pop(0)
+        self._job += 1
+        events = trainer.train.options(num_returns="streaming").remote(self._job, task)
+        self._running[number] = (self._job, trainer, events)
+
+    def stop(self, number: int) -> None:
+        """Tell a model's trainer to stop it."""
+        job, trainer, _ = self._running[number]
+        trainer.stop.remote(job)
+
+    def poll(self) -> list[tuple[int, Event]]:
+        """Take the events that have arrived."""
+        found: list[tuple[int, Event]] = []
+        for number, (_, trainer, events) in tuple(self._running.items()):
+            while number in self._running and events.next_ready():
+                event = _next(events)
+                found.append((number, event))
+                if last(event):
+                    del self._running[number]
+                    lost = isinstance(event, Lost)
+                    self._idle.append(self._trainer() if lost else trainer)
+        return found
+
+    def close(self) -> None:
+        """Kill all trainers."""
+
+        trainers = [*self._idle, *(trainer for _, trainer, _ in self._running.values())]
+        for trainer in trainers:
+            ray.kill(trainer)
+        self._idle, self._running = [], {}
+
+
+def _next(events: Ref) -> Event:
+
+    try:
+        event: Event = ray.get(next(events))
+    except StopIteration:
+        return Lost("its training ended without a result")
+    except OutOfMemoryError:
+        return Lost("killed: the machine's memory ran out")
+    except RayActorError:
+        return Lost("its trainer died")
+    except RayTaskError as error:
+        cause = error.cause if isinstance(error.cause, Exception) else error
+        return Failed(f"{type(cause).__name__}: {cause}")
+    return event
+
+
+@final
+class RayMapper:
+    """The scheduler's port to the projector actor, which is made anew where it died."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._actor = self._projector()
+        self._pending: list[Ref] = []
+
+    def _projector(self) -> Ref:
+
+        made = ray.remote(Projector).options(num_cpus=0, max_restarts=0)
+        return made.remote(**Projector.state_of(self._study))
+
+    def add(self, number: int, architecture: Architecture, predictions: NDArray[np.uint8]) -> None:
+        """Hand over a model that is done."""
+        self._pending.append(self._actor.add.remote([(number, architecture, predictions)]))
+
+    def settle(self) -> None:
+        """Lay out what waits for company."""
+        self._pending.append(self._actor.settle.remote())
+
+    def poll(self) -> list[Layout | Placement]:
+        """Take the points that have arrived, in order."""
+
+        points: list[Layout | Placement] = []
+        while self._pending:
+            ready, _ = ray.wait(self._pending[:1], timeout=0)
+            if not ready:
+                break
+            try:
+                points += ray.get(self._pending[0])
+            except RayActorError:
+                # The study knows what was done: the new projector maps what has no point yet.
+                self._actor = self._projector()
+                self._pending = [self._actor.settle.remote()]
+                break
+            self._pending.pop(0)
+        return points
+
+    def busy(self) -> bool:
+        """Whether the projector still works."""
+        return bool(self._pending)
+
+
+@final
+class SchedulerHost:
+    """The scheduler actor: runs the queue of one study until it is stopped."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+
+    def run(self, path: str, plan: Plan, *, until_done: bool) -> None:
+        """Run the queue; ends when stopped, or, with ``until_done``, when nothing is left."""
+        with Study.open(Path(path)) as study:
+            lease = take_lease(study, Holder.this_process("remap train"), plan.workers)
+            pool: RayPool | None = None
+            try:
+                pool = RayPool(_put_parts(study), plan)
+                scheduler = Scheduler(lease, pool, RayMapper(study))
+                try:
+                    self._run(scheduler, until_done=until_done)
+                finally:
+                    scheduler.close()
+            finally:
+                if pool is not None:
+                    pool.close()
+                lease.release()
+
+    def _run(self, scheduler: Scheduler, *, until_done: bool) -> None:
+        deadline: float | None = None
+        while True:
+            busy = scheduler.step()
+            if deadline is None and (self._stop.is_set() or scheduler.stop_wished):
+                scheduler.stop()
+                deadline = time.monotonic() + STOP_SECONDS
+            if deadline is not None:
+                if time.monotonic() > deadline:
+                    scheduler.abandon()
+                if not scheduler.running:
+                    return
+                time.sleep(BUSY_PAUSE)
+            elif until_done and not busy:
+                return
+            else:
+                self._stop.wait(BUSY_PAUSE if busy else IDLE_PAUSE)
+
+    def stop(self) -> None:
+        """End `run` soon: running models stop within a batch and go back to the queue."""
+        self._stop.set()
+
+
+def _put_parts(study: Study) -> list[Ref]:
+    """Load the study's data and put the two parts that training sees into the object store."""
+
+    from remap_ray.training import datasets
+
+    data = datasets.load(study.data.source, seed=study.seed)
+    if datasets.fingerprint(data) != study.data.fingerprint:
+        raise DataError(
+            f"the data at {study.data.source} have changed since this study was created; "
+            "put the old data back, or start a new study",
+            Path(study.data.source),
+        )
+    return [ray.put(data.train), ray.put(data.validation)]
+
+
+def drive(path: Path, wanted: Wanted, store_bytes: int, *, until_done: bool, tick: Tick) -> bool:
+    """Start Ray, run the queue in its actors and wait; `remap_ray.cluster.run` says the rest."""
+    _start_ray(wanted, store_bytes)
+    try:
+        there = ray.cluster_resources()
+        planned = plan(wanted, int(there.get("CPU", 1)), there.get("GPU", 0.0))
+        host = _make_host(path, wanted)
+        done = host.run.remote(str(path.absolute()), planned, until_done=until_done)
+        try:
+            _wait(done, tick)
+        except KeyboardInterrupt:
+            if wanted.address is None:
+                host.stop.remote()
+                ray.wait([done], timeout=STOP_SECONDS + 1.0)
+            return False
+        finally:
+            # A detached actor outlives what made it: end it when its work has ended.
+            if wanted.address is not None and ray.wait([done], timeout=0)[0]:
+                ray.kill(host)
+        return True
+    finally:
+        ray.shutdown()
+
+
+def _wait(done: Ref, tick: Tick) -> None:
+    while not ray.wait([done], timeout=TICK_SECONDS)[0]:
+        tick()
+    try:
+        ray.get(done)
+    except RayTaskError as error:
+        if isinstance(error.cause, RemapError):
+            raise error.cause from None
+        raise
+
+
+def _make_host(path: Path, wanted: Wanted) -> Ref:
+
+    options: dict[str, Any] = {"num_cpus": 0, "max_concurrency": 2, "max_restarts": 0}
+    if wanted.address is not None:
+        # All who write the study are on its host: this one's.
+        here = ray.get_runtime_context().get_node_id()
+        key = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:12]
+        options |= {
+            "name": f"scheduler-{key}-{secrets.token_hex(4)}",
+            "lifetime": "detached",
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False),
+        }
+    return ray.remote(SchedulerHost).options(**options).remote()
+
+
+def _start_ray(wanted: Wanted, store_bytes: int) -> None:
+    if wanted.address is not None:
+        ray.init(address=wanted.address, namespace=NAMESPACE, log_to_driver=False)
+        return
+    ray.init(
+        address="local",
+        namespace=NAMESPACE,
+        include_dashboard=False,
+        log_to_driver=False,
+        num_cpus=cpus_here(),
+        num_gpus=wanted.logical_gpus or None,
+        object_store_memory=store_bytes,
+        configure_logging=False,
+    )

@@ -1,0 +1,87 @@
+"""Running a study's queue from this process: checks, Ray's environment, signals."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+
+from remap_ray.cluster.plan import Wanted, check_local
+from remap_ray.errors import StudyBusy
+from remap_ray.study import Study
+
+__all__ = ["ensure_untrained", "run_queue"]
+
+
+def run_queue(
+    path: Path,
+    wanted: Wanted,
+    *,
+    until_done: bool,
+    tick: Callable[[], None] = lambda: None,
+) -> bool:
+    """Run a study's queue from this process, until stopped by Ctrl-C or done.
+
+    On a cluster (``wanted.address``) the actors are detached: after Ctrl-C they
+    go on, and `Study.wish_end` ends them.
+
+    Parameters
+    ----------
+    until_done
+        End when nothing waits or trains any more, instead of waiting for wishes.
+    tick
+        Called about four times a second while waiting.
+
+    Returns
+    -------
+    bool
+        False where Ctrl-C, or a signal to end, ended the wait.
+
+    Raises
+    ------
+    InvalidRequest, StudyBusy, DataError, LeaseLost
+    """
+    # Ray's seconds come after what can be known without it.
+    check_local(wanted)
+    with Study.open(path) as study:
+        ensure_untrained(study)
+        store = _store_bytes(study)
+    _set_environment(wanted)
+    from remap_ray.cluster.actors import drive
+
+    if threading.current_thread() is threading.main_thread():
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(one, signal.default_int_handler)
+    return drive(path, wanted, store, until_done=until_done, tick=tick)
+
+
+def ensure_untrained(study: Study) -> None:
+    """Raise `StudyBusy` where a live scheduler holds the study's lease."""
+    heartbeat = study.heartbeat()
+    if heartbeat.alive:
+        raise StudyBusy(heartbeat.holder, heartbeat.seconds or 0.0)
+
+
+def _set_environment(wanted: Wanted) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if wanted.address is not None:
+        return
+    # With this switch, read when ray is imported, the node's address is loopback and so is
+    # all that listens; a test looks at the sockets.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    if "RAY_AUTH_MODE" not in os.environ:
+        # Other users of this machine stay out, and no token is written into a home.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    # A stray address would win over a Ray of our own.
+    os.environ.pop("RAY_ADDRESS", None)
+
+
+def _store_bytes(study: Study) -> int:
+    """Give the object store room for the data as float32, and for events on their way."""
+    images = study.data.sizes[0] + study.data.sizes[1]
+    return int(256 * 2**20 + images * prod(study.data.input_shape) * 4)

@@ -1,0 +1,126 @@
+"""Fitting many points together, and turning the result to where they were.
+
+References
+----------
+Borg and Groenen, "Modern Multidimensional Scaling", 2nd edition, chapters 8 (SMACOF),
+12 (classical scaling) and 20 (Procrustes).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.manifold import smacof
+
+__all__ = ["align", "fit", "improve"]
+
+Floats = NDArray[np.float64]
+
+ITERATIONS = 3000
+TIGHTNESS = 1e-9
+"""Relative gain in stress below which SMACOF stops."""
+
+FEW = 30
+"""Up to this many points the classical start is not near the optimum surely enough."""
+RANDOM_STARTS = 8
+"""Further starts for few points; more points cost more and gain under one percent."""
+
+NUDGE = 1e-9
+"""Share of the mean distance by which start points are moved: SMACOF cannot part equal ones."""
+
+
+def fit(true: Floats, rng: np.random.Generator) -> Floats:
+    """Lay out points by their distances alone: SMACOF from the classical solution.
+
+    Parameters
+    ----------
+    true
+        float64 (n, n): distances, symmetric, finite, not negative, with a zero diagonal.
+    rng
+        For further starts where points are few.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n, 2); points at distance 0 have the same place.
+    """
+    places = len(np.unique(_leaders(true)))
+    if places < 3:
+        # Exact: one place, or two on a line.
+        return np.column_stack([true[0], np.zeros(len(true))]) if places else np.zeros((0, 2))
+    found = _majorized(true, _classical(true), rng)
+    if len(true) <= FEW:
+        other, raw = smacof(
+            true,
+            n_init=RANDOM_STARTS,
+            n_jobs=1,
+            max_iter=ITERATIONS,
+            eps=TIGHTNESS,
+            random_state=int(rng.integers(2**31)),
+            normalized_stress=False,
+        )
+        across = found[:, None] - found
+        misses = np.hypot(across[..., 0], across[..., 1]) - true
+        found = other if raw < (misses**2).sum() / 2 else found
+    return found[_leaders(true)]
+
+
+def improve(true: Floats, start: Floats, rng: np.random.Generator) -> Floats:
+    """Lay out points by their distances from where they are: SMACOF from ``start``, (n, 2)."""
+    return _majorized(true, start, rng)[_leaders(true)]
+
+
+def align(points: Floats, old: Floats) -> Floats:
+    """Move, turn and mirror points, so that the first ones are nearest to the old ones.
+
+    The orthogonal Procrustes solution without scaling.
+
+    Parameters
+    ----------
+    points
+        float64 (m, 2).
+    old
+        float64 (n, 2), n <= m: where the first n of them shall be.
+    """
+    if len(old) == 0:
+        return points
+    first = points[: len(old)]
+    here, there = first.mean(axis=0), old.mean(axis=0)
+    left, _, right = np.linalg.svd((first - here).T @ (old - there))
+    aligned: Floats = (points - here) @ (left @ right) + there
+    return aligned
+
+
+def _leaders(true: Floats) -> NDArray[np.intp]:
+    """Give for each point the first one that it shares its place with, by distances of 0."""
+    leaders = np.arange(len(true))
+    for index in range(len(true)):
+        leaders[index] = leaders[np.argmax(true[index, : index + 1] == 0)]
+    return leaders
+
+
+def _classical(true: Floats) -> Floats:
+    """Give the classical solution, also where the distances fit on a line.
+
+    There `sklearn.manifold.ClassicalMDS` takes the root of a negative eigenvalue.
+    """
+    squares = true**2
+    inner = (squares.mean(axis=0) + squares.mean(axis=1)[:, None] - squares - squares.mean()) / 2
+    values, vectors = np.linalg.eigh(inner)
+    points: Floats = vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0.0))
+    # An eigenvector's sign is arbitrary: the largest coordinate is made positive.
+    largest = np.take_along_axis(points, np.abs(points).argmax(axis=0)[None], axis=0)
+    return points * np.where(largest < 0, -1.0, 1.0)
+
+
+def _majorized(true: Floats, start: Floats, rng: np.random.Generator) -> Floats:
+    nudged = start + NUDGE * true.mean() * rng.standard_normal(start.shape)
+    points, _ = smacof(
+        true,
+        init=nudged,
+        n_init=1,
+        max_iter=ITERATIONS,
+        eps=TIGHTNESS,
+        normalized_stress=False,
+    )
+    return np.asarray(points, dtype=np.float64)
