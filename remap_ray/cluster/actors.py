@@ -32,7 +32,7 @@ from remap_ray.study import Holder, Layout, Placement, Study, take_lease
 from remap_ray.training.task import Event as TrainingEvent
 from remap_ray.training.task import Task
 
-__all__ = ["drive"]
+__all__ = ["RayMapper", "RayPool", "drive", "start_ray"]
 
 NAMESPACE = "remap"
 
@@ -278,7 +278,7 @@ def _put_parts(study: Study) -> list[Ref]:
 
 def drive(path: Path, wanted: Wanted, store_bytes: int, *, until_done: bool, tick: Tick) -> bool:
     """Start Ray, run the queue in its actors and wait; `remap_ray.cluster.run` says the rest."""
-    _start_ray(wanted, store_bytes)
+    start_ray(wanted, store_bytes)
     try:
         there = ray.cluster_resources()
         planned = plan(wanted, int(there.get("CPU", 1)), there.get("GPU", 0.0))
@@ -326,7 +326,8 @@ def _make_host(path: Path, wanted: Wanted) -> Ref:
     return ray.remote(SchedulerHost).options(**options).remote()
 
 
-def _start_ray(wanted: Wanted, store_bytes: int) -> None:
+def start_ray(wanted: Wanted, store_bytes: int) -> None:
+    """Start a Ray on loopback, or attach to the cluster at ``wanted.address``."""
     if wanted.address is not None:
         ray.init(address=wanted.address, namespace=NAMESPACE, log_to_driver=False)
         return

@@ -14,7 +14,7 @@ from remap_ray.cluster.plan import Wanted, check_local
 from remap_ray.errors import StudyBusy
 from remap_ray.study import Study
 
-__all__ = ["ensure_untrained", "run_queue"]
+__all__ = ["ensure_untrained", "run_queue", "set_environment"]
 
 
 def run_queue(
@@ -50,7 +50,7 @@ def run_queue(
     with Study.open(path) as study:
         ensure_untrained(study)
         store = _store_bytes(study)
-    _set_environment(wanted)
+    set_environment(wanted)
     from remap_ray.cluster.actors import drive
 
     if threading.current_thread() is threading.main_thread():
@@ -66,7 +66,8 @@ def ensure_untrained(study: Study) -> None:
         raise StudyBusy(heartbeat.holder, heartbeat.seconds or 0.0)
 
 
-def _set_environment(wanted: Wanted) -> None:
+def set_environment(wanted: Wanted) -> None:
+    """Set what Ray reads when it is imported; call it before that."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if wanted.address is not None:
         return

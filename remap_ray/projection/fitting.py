@@ -24,6 +24,10 @@ FEW = 30
 """Up to this many points the classical start is not near the optimum surely enough."""
 RANDOM_STARTS = 8
 """Further starts for few points; more points cost more and gain under one percent."""
+COARSE = 1e-6
+"""`TIGHTNESS` that is enough to tell good starts from others."""
+WORTHWHILE = 0.98
+"""Share of the stress that few points must fall to before they leave their places for it."""
 
 NUDGE = 1e-9
 """Share of the mean distance by which start points are moved: SMACOF cannot part equal ones."""
@@ -55,19 +59,26 @@ def fit(true: Floats, rng: np.random.Generator) -> Floats:
             n_init=RANDOM_STARTS,
             n_jobs=1,
             max_iter=ITERATIONS,
-            eps=TIGHTNESS,
+            eps=COARSE,
             random_state=int(rng.integers(2**31)),
             normalized_stress=False,
         )
-        across = found[:, None] - found
-        misses = np.hypot(across[..., 0], across[..., 1]) - true
-        found = other if raw < (misses**2).sum() / 2 else found
+        if raw < _raw_stress(found, true):
+            found = _majorized(true, other, rng)
     return found[_leaders(true)]
 
 
 def improve(true: Floats, start: Floats, rng: np.random.Generator) -> Floats:
-    """Lay out points by their distances from where they are: SMACOF from ``start``, (n, 2)."""
-    return _majorized(true, start, rng)[_leaders(true)]
+    """Lay out points by their distances from where they are: SMACOF from ``start``, (n, 2).
+
+    Few points may be caught far above the optimum; then they are laid out anew.
+    """
+    found = _majorized(true, start, rng)[_leaders(true)]
+    if len(true) <= FEW:
+        anew = fit(true, rng)
+        if _raw_stress(anew, true) < WORTHWHILE**2 * _raw_stress(found, true):
+            return anew
+    return found
 
 
 def align(points: Floats, old: Floats) -> Floats:
@@ -97,6 +108,12 @@ def _leaders(true: Floats) -> NDArray[np.intp]:
     for index in range(len(true)):
         leaders[index] = leaders[np.argmax(true[index, : index + 1] == 0)]
     return leaders
+
+
+def _raw_stress(points: Floats, true: Floats) -> float:
+    across = points[:, None] - points
+    misses = np.hypot(across[..., 0], across[..., 1]) - true
+    return float((misses**2).sum() / 2)
 
 
 def _classical(true: Floats) -> Floats:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import sqrt
+from math import inf, sqrt
 from typing import final
 
 import numpy as np
@@ -199,20 +199,24 @@ class Layout:
             raise InvalidRequest(
                 f"a refit needs the distances of all {len(self)} points, not of {len(true)}"
             )
-        version = self.version + 1
-        rng = np.random.default_rng([self.seed, version])
+        # As in `fit`, so that the same distances give the same points again.
+        rng = np.random.default_rng(self.seed)
         if len(np.unique(self.points, axis=0)) < 3:
             # There is no picture to keep yet, and points in one place could not part.
             new = fitting.fit(true, rng)
         else:
             start = self.place(true[len(self) :, : len(self)]).points
             new = fitting.improve(true, start, rng)
-        return _measured(fitting.align(new, self.points), true, len(true), version, self.seed)
+        return _measured(
+            fitting.align(new, self.points), true, len(true), self.version + 1, self.seed
+        )
 
 
 def _stress(misfits: Floats, spreads: Floats) -> float:
-    misfit = misfits.sum()
-    return sqrt(misfit / spreads.sum()) if misfit > 0 else 0.0
+    misfit, spread = misfits.sum(), spreads.sum()
+    if misfit == 0:
+        return 0.0
+    return sqrt(misfit / spread) if spread > 0 else inf
 
 
 def _lengths(vectors: Floats) -> Floats:

@@ -116,7 +116,9 @@ def test_restored_moments_have_the_memory_format_of_their_parameters():
 def test_a_checkpoint_of_another_architecture_or_seed_is_refused():
     network, optimizer = stepped()
     data = save_checkpoint(network, optimizer, SMALL, 7, 2)
-    with pytest.raises(TrainingFailed, match=f"identity is {SMALL.identity}, this model's is {OTHER.identity}"):
+    with pytest.raises(
+        TrainingFailed, match=f"identity is {SMALL.identity}, this model's is {OTHER.identity}"
+    ):
         completed(data, OTHER, 7)
     with pytest.raises(TrainingFailed, match="seed is 7, this model's is 8; train the model from"):
         completed(data, SMALL, 8)
@@ -151,7 +153,9 @@ def test_weights_of_another_architecture_are_refused():
 def test_damaged_bytes_are_refused(damage):
     with pytest.raises(DataError, match="the weights cannot be used: no whole safetensors"):
         load_weights(SMALL, damage)
-    with pytest.raises(TrainingFailed, match="cannot go on from the checkpoint: no whole safetensors"):
+    with pytest.raises(
+        TrainingFailed, match="cannot go on from the checkpoint: no whole safetensors"
+    ):
         completed(damage, SMALL, 7)
 
 

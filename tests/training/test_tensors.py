@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 
 def part(dtype=np.uint8, count=9, channels=3):
     images = RNG.integers(0, 256, (count, channels, 4, 5)).astype(dtype)
-    images, labels = images, np.arange(count) % 4
+    labels = np.arange(count) % 4
     images.flags.writeable = labels.flags.writeable = False
     return Part(images, labels)
 

@@ -15,12 +15,10 @@ from remap_ray.errors import InvalidRequest, TrainingFailed
 from remap_ray.recipe import Recipe
 from remap_ray.space import Activation, Architecture, Conv, Dense, Dropout, MaxPool
 from remap_ray.training.checkpoint import load_weights
-from remap_ray.training.network import build
 from remap_ray.training.parts import Part
 from remap_ray.training.trainer import (
     Checkpoint,
     EpochDone,
-    Stopped,
     Task,
     Trained,
     prepare,
@@ -66,6 +64,10 @@ PLAIN = Architecture((2, 6, 6), 3, (Conv(4, 3), Activation("tanh"), Dense(6)))
 RECIPE = Recipe(batch_size=8, learning_rate=0.01)
 STILL = Recipe(batch_size=8, learning_rate=1e-20)
 """Its steps are too small to change any weight."""
+
+
+CALLS = ceil(33 / 8) + ceil(17 / 8)
+"""Batches of `noise` in an epoch: of training, then of validation."""
 
 
 def task(epochs=3, checkpoint=None, architecture=NET, recipe=RECIPE, seed=11):
@@ -178,6 +180,24 @@ def test_every_epoch_sees_every_item_once_in_an_order_of_its_own(noise):
     assert not torch.allclose(first, second)
 
 
+def test_convolutions_and_what_they_see_are_channels_last(noise):
+    formats = []
+
+    def record(module, args):
+        if type(module).__name__ == "Conv2d":
+            formats.append(
+                args[0].is_contiguous(memory_format=torch.channels_last)
+                and module.weight.is_contiguous(memory_format=torch.channels_last)
+            )
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(record)
+    try:
+        list(train(task(1), noise, never))
+    finally:
+        handle.remove()
+    assert formats == [True] * CALLS
+
+
 def test_seconds_are_those_of_training_and_validation(noise):
     now = [0.0]
 
@@ -193,8 +213,7 @@ def test_seconds_are_those_of_training_and_validation(noise):
         now[0] += 100
         if isinstance(event, EpochDone):
             seconds.append(event.seconds)
-    batches = ceil(33 / 8) + ceil(17 / 8)
-    assert seconds == [0.5 * batches] * 2
+    assert seconds == [0.5 * CALLS] * 2
 
 
 def test_a_checkpoint_comes_after_an_epoch_when_enough_time_has_passed(noise):
@@ -246,9 +265,6 @@ def test_another_seed_is_another_training(noise):
 
 
 # That it stops, and goes on.
-
-
-CALLS = ceil(33 / 8) + ceil(17 / 8)
 
 
 def test_stop_is_asked_before_every_batch_of_training_and_validation(noise):
@@ -366,8 +382,7 @@ def test_a_training_that_diverges_fails_in_its_epoch_and_keeps_those_before(nois
     recipe = Recipe(batch_size=8, learning_rate=1.0, decay=999.0)
     events = []
     with pytest.raises(TrainingFailed) as caught:
-        for event in train(task(30, None, deep, recipe), noise, never):
-            events.append(event)
+        events.extend(train(task(30, None, deep, recipe), noise, never))
     assert 1 <= len(events) < 30
     failed = len(events) + 1
     assert caught.value.epoch == failed

@@ -1,0 +1,156 @@
+"""One contract, one set of tests: every pool passes these."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from remap_ray.cluster.pool import Event, Failed, Lost, Pool, last
+from remap_ray.recipe import Recipe
+from remap_ray.space import Architecture, Conv, Dense
+from remap_ray.training.task import Checkpoint, EpochDone, Stopped, Task, Trained
+
+MakePool = Callable[[int], Pool]
+
+
+def drain(pool: Pool, numbers: set[int], seconds: float = 120) -> dict[int, list[Event]]:
+    """Poll until each of ``numbers`` has had its last event."""
+    found: dict[int, list[Event]] = defaultdict(list)
+    open_ones = set(numbers)
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while open_ones:
+        assert time.monotonic() < deadline, f"no end of {open_ones}; so far {dict(found)}"
+        for number, event in pool.poll():
+            assert number in open_ones, "an event after the last one"
+            found[number].append(event)
+            if last(event):
+                open_ones.discard(number)
+        pause.wait(0.002)
+    return found
+
+
+def until(pool: Pool, wanted: Callable[[int, Event], bool], seconds: float = 120) -> list[Event]:
+    deadline = time.monotonic() + seconds
+    seen: list[Event] = []
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        for number, event in pool.poll():
+            seen.append(event)
+            if wanted(number, event):
+                return seen
+        pause.wait(0.002)
+    raise AssertionError(f"it did not come: {seen}")
+
+
+def endless(classes: int = 10) -> Task:
+    """A task that would train for many minutes."""
+    architecture = Architecture((1, 8, 8), classes, (Conv(64, 3), Conv(64, 3), Dense(64)))
+    return Task(architecture, Recipe(batch_size=16), seed=1, epochs=10_000)
+
+
+def test_a_task_streams_its_epochs_in_order_and_ends_once(
+    make_pool: MakePool, tasks: list[Task]
+) -> None:
+    pool = make_pool(1)
+    assert (pool.size(), pool.free()) == (1, 1)
+    pool.start(7, tasks[0])
+    assert pool.free() == 0
+    events = drain(pool, {7})[7]
+    assert [one.epoch for one in events if isinstance(one, EpochDone)] == [1, 2]
+    assert isinstance(events[-1], Trained)
+    assert events[-1].predictions.dtype == np.uint8
+    assert [type(one) for one in events[-2:]] == [Checkpoint, Trained]
+    assert pool.free() == 1
+
+
+def test_more_trainers_train_at_the_same_time(make_pool: MakePool, tasks: list[Task]) -> None:
+    pool = make_pool(2)
+    pool.start(1, tasks[0])
+    pool.start(2, tasks[1])
+    assert pool.free() == 0
+    found = drain(pool, {1, 2})
+    assert all(isinstance(found[number][-1], Trained) for number in (1, 2))
+    assert pool.free() == 2
+
+
+def test_a_running_task_stops_and_its_trainer_goes_on(
+    make_pool: MakePool, tasks: list[Task]
+) -> None:
+    pool = make_pool(1)
+    pool.start(1, endless())
+    until(pool, lambda _, event: isinstance(event, EpochDone))
+    pool.stop(1)
+    events = drain(pool, {1})[1]
+    assert isinstance(events[-1], Stopped)
+    pool.start(2, tasks[0])
+    assert isinstance(drain(pool, {2})[2][-1], Trained)
+
+
+def test_a_task_stopped_before_its_first_batch_stops(make_pool: MakePool) -> None:
+    pool = make_pool(1)
+    pool.start(1, endless())
+    pool.stop(1)
+    assert isinstance(drain(pool, {1})[1][-1], Stopped)
+
+
+def test_an_earlier_stop_does_not_stop_the_same_model_again(
+    make_pool: MakePool, tasks: list[Task]
+) -> None:
+    pool = make_pool(1)
+    pool.start(1, endless())
+    pool.stop(1)
+    pool.stop(1)
+    drain(pool, {1})
+    pool.start(1, tasks[0])
+    assert isinstance(drain(pool, {1})[1][-1], Trained)
+
+
+def test_what_cannot_be_trained_fails_with_its_reason(
+    make_pool: MakePool, tasks: list[Task]
+) -> None:
+    pool = make_pool(1)
+    architecture = Architecture((1, 8, 8), 10, (Dense(64), Dense(64), Dense(64)))
+    recipe = Recipe(batch_size=32, learning_rate=900.0, decay=999.0)
+    pool.start(1, Task(architecture, recipe, seed=0, epochs=200))
+    event = drain(pool, {1})[1][-1]
+    assert isinstance(event, Failed)
+    assert "epoch" in event.reason
+    pool.start(2, tasks[0])
+    assert isinstance(drain(pool, {2})[2][-1], Trained)
+
+
+def test_a_checkpoint_continues_where_it_ended(make_pool: MakePool, tasks: list[Task]) -> None:
+    pool = make_pool(1)
+    pool.start(1, replace(tasks[0], epochs=1))
+    first = drain(pool, {1})[1]
+    (checkpoint,) = [one for one in first if isinstance(one, Checkpoint)]
+    pool.start(1, replace(tasks[0], epochs=2, checkpoint=checkpoint.data))
+    second = drain(pool, {1})[1]
+    assert [one.epoch for one in second if isinstance(one, EpochDone)] == [2]
+    pool.start(1, tasks[0])
+    whole = drain(pool, {1})[1]
+    assert (whole[-1].predictions == second[-1].predictions).all()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_killed_trainer_loses_its_task_and_is_replaced(
+    ray_pool: MakePool, tasks: list[Task]
+) -> None:
+    from remap_ray.cluster import actors
+
+    pool = ray_pool(1)
+    pool.start(1, endless())
+    until(pool, lambda _, event: isinstance(event, EpochDone))
+    actors.ray.kill(pool._running[1][1])
+    event = drain(pool, {1})[1][-1]
+    assert event == Lost("its trainer died")
+    pool.start(2, tasks[0])
+    assert isinstance(drain(pool, {2})[2][-1], Trained)
