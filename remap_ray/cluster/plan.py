@@ -82,14 +82,22 @@ def cpus_here() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def check_local(wanted: Wanted) -> None:
-    """Refuse what no machine can give, or not this one, before Ray's seconds are spent.
+def gpus_here() -> int:
+    """Count the GPUs that this process could train on; loads torch."""
+    import torch
 
-    How many GPUs there are, and a cluster's CPUs, only Ray knows: those are checked by `plan`.
+    return torch.cuda.device_count()
+
+
+def check_local(wanted: Wanted) -> None:
+    """Refuse what no machine can give, or not this one, before anything is written or started.
+
+    What a cluster has only Ray knows: `plan` checks it once attached.
     """
     check_share(wanted.gpus_per_model or 0.0)
     if wanted.address is None:
-        plan(wanted, cpus_here(), wanted.logical_gpus or float("inf"))
+        asked = wanted.gpus_per_model and not wanted.logical_gpus
+        plan(wanted, cpus_here(), gpus_here() if asked else wanted.logical_gpus)
 
 
 def check_share(share: float) -> None:

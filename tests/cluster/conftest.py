@@ -91,9 +91,7 @@ def ray_pool(local_ray: None, digits: DataSet) -> Iterator[Callable[[int], Pool]
         pool.close()
 
 
-@pytest.fixture(
-    params=["inline", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])]
-)
+@pytest.fixture(params=["inline", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])])
 def make_pool(request: pytest.FixtureRequest) -> Callable[[int], Pool]:
     """Both kinds of pool, to be tested by the same tests."""
     found: Callable[[int], Pool] = request.getfixturevalue(f"{request.param}_pool")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remap_ray.cluster.plan import Plan, Wanted, check_local, plan
+from remap_ray.cluster.plan import Plan, Wanted, check_local, gpus_here, plan
 from remap_ray.errors import InvalidRequest
 
 
@@ -49,8 +49,15 @@ def test_a_fraction_is_checked_before_ray_is_there() -> None:
         check_local(Wanted(gpus_per_model=0.4))
     with pytest.raises(InvalidRequest, match="CPUs here"):
         check_local(Wanted(workers=10_000))
-    # How many GPUs there are, only Ray knows.
-    check_local(Wanted(gpus_per_model=0.25))
+    check_local(Wanted(gpus_per_model=0.25, logical_gpus=1))
+    # What a cluster has only Ray knows.
+    check_local(Wanted(workers=10_000, gpus_per_model=0.25, address="auto"))
+
+
+@pytest.mark.skipif(gpus_here() > 0, reason="this machine has a GPU")
+def test_a_gpu_that_is_not_here_is_noticed_before_ray_is_there() -> None:
+    with pytest.raises(InvalidRequest, match="there is no GPU"):
+        check_local(Wanted(gpus_per_model=0.25))
 
 
 @given(

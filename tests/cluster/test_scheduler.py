@@ -88,9 +88,7 @@ def test_models_are_claimed_in_the_order_of_the_queue(small: Study, inline_pool:
     assert started == [1, 2, 3, 4, 5, 6]
 
 
-def test_models_that_come_later_are_trained_and_placed(
-    small: Study, scheduler: Scheduler
-) -> None:
+def test_models_that_come_later_are_trained_and_placed(small: Study, scheduler: Scheduler) -> None:
     from tests import synthetic
 
     run(scheduler)

@@ -1,0 +1,240 @@
+"""The command in real processes: a real Ray, killed and interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from remap_ray.errors import RemapError
+from remap_ray.study import Status, open_study
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+REMAP = [sys.executable, "-m", "remap_panel"]
+SAMPLE = ["--data", "digits", "--models", "5", "--epochs", "3", "--seed", "1"]
+
+
+def remap(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*REMAP, *map(str, arguments)], capture_output=True, text=True, check=check, timeout=240
+    )
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"waited too long for {what}"
+        pause.wait(0.05)
+
+
+def with_study(path: Path, ask: Callable[..., object]) -> bool:
+    """Whether ``ask`` of the study at ``path`` is true; False while there is none yet."""
+    try:
+        study = open_study(path)
+    except RemapError:
+        return False
+    with study:
+        return bool(ask(study))
+
+
+def inside_an_epoch(path: Path) -> bool:
+    """Whether a model trains that has an epoch behind it and one before it."""
+    return with_study(
+        path,
+        lambda study: any(
+            one.status is Status.TRAINING and 1 <= one.epochs < one.wanted_epochs
+            for one in study.models()
+        ),
+    )
+
+
+class Started:
+    """A command in a process group of its own, with all that it starts, Ray included."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        self.process = subprocess.Popen(
+            [*REMAP, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def family(self) -> list[psutil.Process]:
+        try:
+            me = psutil.Process(self.process.pid)
+            return [me, *me.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def kill_all(self) -> None:
+        family = self.family()
+        for one in family:
+            try:
+                one.kill()
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(family, timeout=20)
+        self.process.wait(20)
+
+    def end(self) -> str:
+        out, _ = self.process.communicate(timeout=200)
+        return out
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Started]]:
+    running: list[Started] = []
+
+    def make(*arguments: str | Path) -> Started:
+        running.append(Started(*arguments))
+        return running[-1]
+
+    yield make
+    for one in running:
+        one.kill_all()
+        if one.process.stdout is not None:
+            one.process.stdout.close()
+
+
+def outcome(path: Path) -> list[tuple[object, ...]]:
+    """What must be the same whatever happened on the way."""
+    with open_study(path) as study:
+        return [
+            (one.number, one.identity, one.seed, one.status)
+            + tuple(epoch.epoch for epoch in study.epochs(one.number))
+            for one in study.models()
+        ]
+
+
+def test_a_study_killed_in_the_middle_ends_as_an_uninterrupted_one(
+    tmp_path: Path, start: Callable[..., Started]
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    remap("sample", whole, *SAMPLE)
+
+    first = start("sample", killed, *SAMPLE)
+    wait_for(lambda: inside_an_epoch(killed), "a model inside an epoch")
+    names = {one.name() for one in first.family()}
+    assert {"raylet", "gcs_server"} <= names, names
+    first.kill_all()
+    with open_study(killed) as study:
+        assert any(one.status is Status.TRAINING for one in study.models())
+        assert not study.heartbeat().alive
+
+    remap("sample", killed, *SAMPLE)
+    assert outcome(killed) == outcome(whole)
+    assert [row[4:] for row in outcome(killed)] == [(1, 2, 3)] * 5
+
+    # The same command again has nothing to do, and says so without starting Ray.
+    again = remap("sample", killed, *SAMPLE)
+    assert again.stdout.startswith("nothing to do: killed (digits): 5 done")
+
+    said = json.loads(remap("status", killed, "--json").stdout)
+    assert said["study"] == {
+        "name": "killed",
+        "data": "digits",
+        "space": "paper",
+        "recipe": {"epochs": 3, "batch_size": 32, "learning_rate": 0.001, "decay": 0.75},
+    }
+    assert said["counts"] == {
+        "queued": 0,
+        "training": 0,
+        "done": 5,
+        "failed": 0,
+        "cancelled": 0,
+    }
+    keys = ["number", "status", "reason", "origin", "parent", "words", "architecture"]
+    keys += ["parameters", "accuracy", "train_accuracy", "epochs", "seconds", "points"]
+    for one in said["models"]:
+        assert list(one) == keys
+        assert (one["status"], one["origin"], one["parent"]) == ("done", "sampled", None)
+        assert one["points"].keys() == {"structure", "predictions"}
+        assert all(len(point) == 2 for point in one["points"].values())
+
+
+def test_ctrl_c_keeps_what_trained_and_another_command_goes_on(
+    tmp_path: Path, start: Callable[..., Started]
+) -> None:
+    path = tmp_path / "study"
+    running = start("sample", path, *SAMPLE)
+    wait_for(lambda: inside_an_epoch(path), "a model inside an epoch")
+    family = running.family()
+    os.kill(running.process.pid, signal.SIGINT)
+    out = running.end()
+    assert running.process.returncode == 130
+    assert "continues at the next start" in out
+    assert "Traceback" not in out
+    assert "*** SIG" not in out
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+    with open_study(path) as study:
+        models = study.models()
+        assert not any(one.status is Status.TRAINING for one in models)
+        # A stop keeps every epoch that was recorded: none will be trained again.
+        begun = [one for one in models if one.status is Status.QUEUED and one.epochs]
+        assert begun
+        assert all(one.checkpoint_epoch == one.epochs for one in begun)
+        assert not study.heartbeat().alive
+    remap("train", path, "--until-done")
+    assert [row[4:] for row in outcome(path)] == [(1, 2, 3)] * 5
+
+
+def listening(family: list[psutil.Process]) -> set[str]:
+    """Give the addresses on which a family of processes listens, by the kernel's own tables."""
+    inodes = set()
+    for one in family:
+        try:
+            for entry in Path(f"/proc/{one.pid}/fd").iterdir():
+                found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(entry))
+                if found:
+                    inodes.add(found[1])
+        except OSError:
+            continue
+    addresses = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            local, state, inode = line.split()[1], line.split()[3], line.split()[9]
+            if state == "0A" and inode in inodes:
+                addresses.add(local.split(":")[0])
+    return addresses
+
+
+LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
+
+
+def test_nothing_listens_beyond_loopback_and_another_scheduler_is_refused(
+    tmp_path: Path, start: Callable[..., Started]
+) -> None:
+    path = tmp_path / "study"
+    many = ["--data", "digits", "--models", "60", "--epochs", "5"]
+    running = start("sample", path, *many)
+    wait_for(lambda: inside_an_epoch(path), "a model inside an epoch")
+    addresses = listening(running.family())
+    assert addresses
+    assert addresses <= LOOPBACK
+    refused = remap("train", path, check=False)
+    assert refused.returncode == 2
+    assert "is being trained already by remap train (process" in refused.stderr
+    # Whoever trains it can be ended from anywhere on the host, by a wish in the study.
+    assert remap("train", path, "--stop").returncode == 0
+    running.end()
+    assert not with_study(path, lambda study: study.heartbeat().alive)
+
+
+def test_trainers_share_a_logical_gpu_and_train_on_the_cpu(tmp_path: Path) -> None:
+    path = tmp_path / "study"
+    shared = ["--gpus-per-model", "0.5", "--logical-gpus", "1"]
+    remap("sample", path, *SAMPLE, *shared)
+    assert [row[4:] for row in outcome(path)] == [(1, 2, 3)] * 5
