@@ -129,6 +129,7 @@ def test_a_port_in_use(capsys: Capsys, here: Path, command: str) -> None:
         (["--max-parameters", "9"], "within the limits"),
     ],
 )
+@pytest.mark.promise("COMMAND-1")
 def test_a_value_that_cannot_be(
     capsys: Capsys, here: Path, arguments: list[str], named: str
 ) -> None:
@@ -155,6 +156,7 @@ def _idx(path: Path, magic: int, count: int, data: bytes, *sizes: int) -> None:
         file.write(struct.pack(f">II{len(sizes)}I", magic, count, *sizes) + data)
 
 
+@pytest.mark.promise("COMMAND-1", "DATA-5")
 def test_a_corrupt_idx_file(capsys: Capsys, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = here / "fashion-mnist"
     folder.mkdir()

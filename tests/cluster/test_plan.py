@@ -65,6 +65,7 @@ def test_a_gpu_that_is_not_here_is_noticed_before_ray_is_there() -> None:
     gpus=st.integers(0, 16),
     parts=st.sampled_from([None, 0, 1, 1 / 2, 1 / 3, 1 / 7, 2]),
 )
+@pytest.mark.promise("QUEUE-8")
 def test_what_is_planned_fits(cpus: int, gpus: int, parts: float | None) -> None:
     try:
         planned = plan(Wanted(gpus_per_model=parts), cpus, gpus)

@@ -55,6 +55,7 @@ def endless(classes: int = 10) -> Task:
     return Task(architecture, Recipe(batch_size=16), seed=1, epochs=10_000)
 
 
+@pytest.mark.promise("QUEUE-2")
 def test_a_task_streams_its_epochs_in_order_and_ends_once(
     make_pool: MakePool, tasks: list[Task]
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_checkpoint_continues_where_it_ended(make_pool: MakePool, tasks: list[
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.promise("QUEUE-2")
 def test_a_killed_trainer_loses_its_task_and_is_replaced(
     ray_pool: MakePool, tasks: list[Task]
 ) -> None:

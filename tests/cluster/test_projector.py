@@ -35,6 +35,7 @@ def test_the_first_layout_waits_for_enough_models() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
+@pytest.mark.promise("MAPS-4")
 def test_few_models_are_laid_out_when_no_more_come(count: int) -> None:
     projector = Projector(seed=0)
     assert projector.add(finished(count)) == []
@@ -103,6 +104,7 @@ def test_the_state_is_rebuilt_from_the_study(toy_study_full: Study) -> None:
     assert after == before
 
 
+@pytest.mark.promise("MAPS-5")
 def test_what_has_no_point_yet_is_placed_by_the_next_projector(toy_study_full: Study) -> None:
     lease = take_lease(toy_study_full, Holder.this_process("test"), 1)
     (number,) = synthetic.train_falsely(toy_study_full, lease, 1)

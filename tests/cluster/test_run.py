@@ -112,12 +112,18 @@ def outcome(path: Path) -> list[tuple[object, ...]]:
     """What must be the same whatever happened on the way."""
     with open_study(path) as study:
         return [
-            (one.number, one.identity, one.seed, one.status)
-            + tuple(epoch.epoch for epoch in study.epochs(one.number))
+            (
+                one.number,
+                one.identity,
+                one.seed,
+                one.status,
+                *(epoch.epoch for epoch in study.epochs(one.number)),
+            )
             for one in study.models()
         ]
 
 
+@pytest.mark.promise("QUEUE-3", "COMMAND-2", "COMMAND-3")
 def test_a_study_killed_in_the_middle_ends_as_an_uninterrupted_one(
     tmp_path: Path, start: Callable[..., Started]
 ) -> None:
@@ -164,6 +170,7 @@ def test_a_study_killed_in_the_middle_ends_as_an_uninterrupted_one(
         assert all(len(point) == 2 for point in one["points"].values())
 
 
+@pytest.mark.promise("QUEUE-4")
 def test_ctrl_c_keeps_what_trained_and_another_command_goes_on(
     tmp_path: Path, start: Callable[..., Started]
 ) -> None:
@@ -197,7 +204,7 @@ def listening(family: list[psutil.Process]) -> set[str]:
     for one in family:
         try:
             for entry in Path(f"/proc/{one.pid}/fd").iterdir():
-                found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(entry))
+                found = re.fullmatch(r"socket:\[(\d+)\]", str(entry.readlink()))
                 if found:
                     inodes.add(found[1])
         except OSError:
@@ -214,6 +221,7 @@ def listening(family: list[psutil.Process]) -> set[str]:
 LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
 
 
+@pytest.mark.promise("QUEUE-6")
 def test_nothing_listens_beyond_loopback_and_another_scheduler_is_refused(
     tmp_path: Path, start: Callable[..., Started]
 ) -> None:
@@ -233,6 +241,7 @@ def test_nothing_listens_beyond_loopback_and_another_scheduler_is_refused(
     assert not with_study(path, lambda study: study.heartbeat().alive)
 
 
+@pytest.mark.promise("QUEUE-8")
 def test_trainers_share_a_logical_gpu_and_train_on_the_cpu(tmp_path: Path) -> None:
     path = tmp_path / "study"
     shared = ["--gpus-per-model", "0.5", "--logical-gpus", "1"]

@@ -44,8 +44,14 @@ def run(scheduler: Scheduler, until: Callable[[], bool] = lambda: False) -> None
 def figures(study: Study) -> list[tuple[object, ...]]:
     """All that must be equal in two studies of the same seed, whatever happened on the way."""
     return [
-        (one.identity, one.seed, one.status, one.accuracy, one.epochs)
-        + tuple((e.epoch, e.train_loss, e.validation_loss) for e in study.epochs(one.number))
+        (
+            one.identity,
+            one.seed,
+            one.status,
+            one.accuracy,
+            one.epochs,
+            *((e.epoch, e.train_loss, e.validation_loss) for e in study.epochs(one.number)),
+        )
         for one in study.models()
     ]
 
@@ -57,6 +63,7 @@ def scheduler(small: Study, inline_pool: MakePool) -> Iterator[Scheduler]:
     made.close()
 
 
+@pytest.mark.promise("MAPS-5", "TRAIN-4")
 def test_a_queue_is_trained_and_mapped(small: Study, scheduler: Scheduler) -> None:
     run(scheduler)
     models = small.models()
@@ -72,6 +79,7 @@ def test_a_queue_is_trained_and_mapped(small: Study, scheduler: Scheduler) -> No
         assert small.points(name).keys() == {1, 2, 3, 4, 5, 6}
 
 
+@pytest.mark.promise("QUEUE-1")
 def test_models_are_claimed_in_the_order_of_the_queue(small: Study, inline_pool: MakePool) -> None:
     started: list[int] = []
     pool = inline_pool(1)
@@ -153,11 +161,11 @@ def test_a_scheduler_that_dies_loses_at_most_what_no_checkpoint_holds(
         assert [e.epoch for e in epochs] == [1, 2]
         assert epochs[: len(recorded[one.number])] == recorded[one.number]
     with pytest.raises(LeaseLost):
-        for _ in range(STEPS):
-            dead.step()
+        run(dead)
     dead.close()
 
 
+@pytest.mark.promise("QUEUE-7")
 def test_a_cancelled_model_stops_and_the_next_one_starts(
     small: Study, inline_pool: MakePool
 ) -> None:
@@ -174,6 +182,7 @@ def test_a_cancelled_model_stops_and_the_next_one_starts(
     assert set(statuses.values()) == {Status.CANCELLED, Status.DONE}
 
 
+@pytest.mark.promise("QUEUE-5")
 def test_a_lost_trainer_costs_a_model_one_more_try_and_then_fails_it(
     small: Study, inline_pool: MakePool
 ) -> None:

@@ -48,6 +48,7 @@ def test_there_are_four_sizes_from_large_to_tiny():
     ]
 
 
+@pytest.mark.promise("PAGE-10")
 def test_one_block_per_layer_and_the_output_last():
     made = blocks(PAPER).blocks
     assert [block.index for block in made] == list(range(7))
@@ -86,6 +87,7 @@ def test_blocks_follow_each_other_inside_the_chip(architecture, size, fixed):
 
 
 @given(architectures(), architectures(), sizes)
+@pytest.mark.promise("PAGE-10")
 def test_heights_grow_with_the_tensor_on_one_scale_for_all_chips(one, other, size):
     both = [*blocks(one, size).blocks, *blocks(other, size).blocks]
     both.sort(key=lambda block: block.values)

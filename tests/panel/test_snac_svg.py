@@ -79,6 +79,7 @@ def test_drawn_boxes_are_the_layouts(architecture, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.promise("PAGE-10")
 def test_each_kind_is_told_by_its_marks_alone(size):
     alone = {}
     for layer in (*PAPER.layers, Activation("tanh"), Activation("sigmoid")):
@@ -207,6 +208,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         draw(PAPER).save(tmp_path / "absent" / "figure.svg")
 
 
+@pytest.mark.promise("COMMAND-5")
 def test_importing_chips_loads_nothing_heavy():
     code = "import sys, remap_panel.snac; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run(

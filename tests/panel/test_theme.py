@@ -203,6 +203,7 @@ def test_a_ramp_without_two_ends_is_refused(stops, count):
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12))
+@pytest.mark.promise("PAGE-3")
 def test_a_radius_depends_on_the_own_parameters_alone_and_grows(one, other):
     least, most = sorted((one, other))
     assert 3 <= theme.radius(least) <= theme.radius(most) <= 7
@@ -214,6 +215,7 @@ def test_radii_at_the_ends_and_in_the_middle():
     assert theme.radius(10**9) == 7
 
 
+@pytest.mark.promise("PAGE-3")
 def test_darkness_runs_from_chance_to_one():
     assert theme.darkness_domain(10) == (0.1, 1.0)
     with pytest.raises(InvalidRequest, match="2 classes"):

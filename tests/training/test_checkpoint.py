@@ -59,6 +59,7 @@ def test_weights_come_back_as_they_were():
     assert not equal(network, build(SMALL, seed=1))
 
 
+@pytest.mark.promise("TRAIN-6")
 def test_a_weights_file_can_be_used_without_remap(tmp_path):
     network, _ = stepped()
     path = tmp_path / "m17.safetensors"
@@ -150,6 +151,7 @@ def test_weights_of_another_architecture_are_refused():
 
 
 @pytest.mark.parametrize("damage", [b"", b"no safetensors at all", b"\xff" * 64])
+@pytest.mark.promise("TRAIN-6")
 def test_damaged_bytes_are_refused(damage):
     with pytest.raises(DataError, match="the weights cannot be used: no whole safetensors"):
         load_weights(SMALL, damage)

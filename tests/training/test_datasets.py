@@ -41,6 +41,7 @@ def test_loading_data_sets_needs_neither_torch_nor_ray_nor_scikit_learn():
     assert not loaded & {"torch", "ray", "sqlalchemy", "sklearn"}
 
 
+@pytest.mark.promise("DATA-1")
 def test_digits_come_in_three_stratified_parts(digits):
     assert digits.name == digits.source == "digits"
     assert digits.class_names == tuple("0123456789")
@@ -223,6 +224,7 @@ def test_a_fingerprint_notices_other_shapes_types_and_names(digits):
     assert len({datasets.fingerprint(data_set) for data_set in sets}) == len(sets)
 
 
+@pytest.mark.promise("DATA-2")
 def test_the_test_part_is_none_of_the_searchs_business(digits):
     other = replace(digits, test=digits.validation)
     assert datasets.fingerprint(other) == datasets.fingerprint(digits)

@@ -174,6 +174,7 @@ def test_without_the_environment_debians_folder_and_the_users_cache_remain(monke
 @pytest.mark.skipif(
     not DEBIAN.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
 )
+@pytest.mark.promise("DATA-1", "DATA-3")
 def test_debians_package_gives_the_official_parts():
     data_set = datasets.load("fashion-mnist", directory=DEBIAN, seed=1)
     for part, count in ((data_set.train, 50_000), (data_set.validation, 10_000)):
@@ -238,6 +239,7 @@ def _floats(content):
     ],
     ids=lambda damage: damage.__name__,
 )
+@pytest.mark.promise("DATA-5")
 def test_a_damaged_file_is_named_with_a_way_out(folder, name, damage):
     path = folder / name
     path.write_bytes(damage(path.read_bytes()))
@@ -288,6 +290,7 @@ def test_another_set_of_the_family_under_the_same_names_is_noticed(tmp_path):
         datasets.load("fashion-mnist", directory=folder)
 
 
+@pytest.mark.promise("DATA-3")
 def test_what_is_nowhere_is_downloaded_once_and_found_from_then_on(site, places):
     first = fashion_mnist.load(0, places, site.origin)
     assert sorted(site.asked) == sorted(FILES)
@@ -333,6 +336,7 @@ def both_ways_out(error):
     return "apt install dataset-fashion-mnist" in str(error) and "into a folder" in str(error)
 
 
+@pytest.mark.promise("DATA-3")
 def test_another_content_than_the_official_one_is_not_kept(site, places):
     wrong = replace(site.origin, sha256={**site.origin.sha256, TRAIN_LABELS: "0" * 64})
     with pytest.raises(DataError, match="not the expected file") as caught:

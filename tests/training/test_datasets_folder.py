@@ -35,6 +35,7 @@ def everything(data_set):
     return images, np.concatenate([part.labels for part in parts])
 
 
+@pytest.mark.promise("DATA-4")
 def test_subfolders_are_the_classes_and_grey_images_have_one_channel(folder):
     data_set = datasets.load(str(folder))
     assert data_set.name == "fruit.v1"
@@ -134,6 +135,7 @@ def _break(path):
     ],
     ids=lambda damage: damage.__name__,
 )
+@pytest.mark.promise("DATA-5")
 def test_an_image_that_cannot_be_read_is_named(folder, damage):
     path = folder / "pear" / "4.png"
     damage(path)

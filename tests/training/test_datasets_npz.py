@@ -161,6 +161,7 @@ class Trap:
         return open, (str(self.path), "w")
 
 
+@pytest.mark.promise("DATA-4")
 def test_a_pickle_is_never_unpickled(path, tmp_path):
     sprung = tmp_path / "sprung"
     path.write_bytes(pickle.dumps(Trap(sprung)))

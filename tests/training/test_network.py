@@ -92,6 +92,7 @@ def agree(architecture):
 
 @settings(unhurried, max_examples=60)
 @given(architectures())
+@pytest.mark.promise("SPACE-1")
 def test_any_architecture_has_the_parameters_shapes_and_flops_that_the_space_says(architecture):
     agree(architecture)
 
@@ -107,6 +108,7 @@ def test_sampled_architectures_have_the_parameters_shapes_and_flops_that_the_spa
 
 @unhurried
 @given(architectures(), windows)
+@pytest.mark.promise("SPACE-2")
 def test_a_window_that_the_space_refuses_is_refused_by_torch(architecture, window):
     shape = (architecture.input_shape, *architecture.shapes)[-1]
     if len(shape) == 1:
@@ -178,6 +180,7 @@ def test_flattening_happens_once_before_the_first_dense_layer():
     assert [name for name, _ in network.named_children()] == ["flatten", "0", "1", "2", "output"]
 
 
+@pytest.mark.promise("TRAIN-1")
 def test_logits_come_out_not_probabilities():
     torch.manual_seed(0)
     logits = build(ISSUE, seed=1).eval()(torch.rand(64, 1, 28, 28))

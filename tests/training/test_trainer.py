@@ -95,6 +95,7 @@ def stop_at(call):
 # What a training yields.
 
 
+@pytest.mark.promise("TRAIN-4")
 def test_epochs_come_one_by_one_then_a_checkpoint_then_the_outcome(noise):
     events = list(train(task(3), noise, never))
     assert kinds(events) == [
@@ -107,6 +108,7 @@ def test_epochs_come_one_by_one_then_a_checkpoint_then_the_outcome(noise):
 
 
 @pytest.mark.parametrize("architecture", [NET, PLAIN])
+@pytest.mark.promise("TRAIN-2")
 def test_validation_is_over_the_whole_part_in_evaluation_mode(noise, architecture):
     *_, epoch, _, trained = train(task(2, architecture=architecture), noise, never)
     network = load_weights(architecture, trained.weights)
@@ -119,6 +121,7 @@ def test_validation_is_over_the_whole_part_in_evaluation_mode(noise, architectur
     assert epoch.validation_accuracy == np.mean(trained.predictions == labels.numpy())
 
 
+@pytest.mark.promise("TRAIN-2")
 def test_the_training_loss_is_the_mean_per_item_whatever_the_batches(noise):
     epoch, _, trained = train(task(1, None, PLAIN, STILL), noise, never)
     with torch.no_grad():
@@ -136,6 +139,7 @@ def test_training_figures_are_measured_with_dropout_and_validation_without():
     assert epoch.train_loss > epoch.validation_loss * 1.01
 
 
+@pytest.mark.promise("TRAIN-3")
 def test_the_weights_start_as_the_seed_says(noise):
     first, again, other = (
         list(train(task(1, None, PLAIN, STILL, seed), noise, never))[-1].weights
@@ -267,6 +271,7 @@ def test_another_seed_is_another_training(noise):
 # That it stops, and goes on.
 
 
+@pytest.mark.promise("TRAIN-7")
 def test_stop_is_asked_before_every_batch_of_training_and_validation(noise):
     calls = []
     list(train(task(2), noise, lambda: bool(calls.append(1))))
@@ -274,6 +279,7 @@ def test_stop_is_asked_before_every_batch_of_training_and_validation(noise):
 
 
 @pytest.mark.parametrize("call", [1, 3, 6, CALLS, CALLS + 1, CALLS + 6, 2 * CALLS + 1])
+@pytest.mark.promise("TRAIN-3")
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(noise, call):
     straight = list(train(task(3), noise, never))
     before = list(train(task(3), noise, stop_at(call)))
@@ -353,6 +359,7 @@ def spoilt(value, part):
     return prepare(*parts, "cpu")
 
 
+@pytest.mark.promise("TRAIN-5")
 def test_a_loss_that_is_not_a_number_fails_with_epoch_and_rate():
     with pytest.raises(TrainingFailed) as caught:
         list(train(task(2), spoilt(np.nan, 0), never))
@@ -458,6 +465,7 @@ HEAVY = "(Dense(20000), Dense(20000))"
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space as Linux does")
 @pytest.mark.parametrize("layers", [WIDE, HEAVY])
+@pytest.mark.promise("TRAIN-5")
 def test_memory_that_runs_out_fails_the_model_and_not_the_next(layers):
     large = f"large = Architecture((1, 48, 48), 2, {layers})"
     run = subprocess.run(
