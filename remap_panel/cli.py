@@ -31,6 +31,7 @@ DEMO_STUDY = Path("remap-demo")
 DEMO_DATA = "digits"
 DEMO_MODELS = 24
 PORT = 5006
+END_SECONDS = 20.0
 
 
 class Parser(argparse.ArgumentParser):
@@ -108,9 +109,7 @@ def train(given: argparse.Namespace) -> int:
     with open_study(given.study) as study:
         path = study.path
         if given.stop:
-            study.wish_end()
-            print(f"{study.name}: whoever trains it will end within seconds")
-            return 0
+            return _end(study)
     _check_resources(given)
     return _train(path, given, until_done=given.until_done)
 
@@ -156,10 +155,29 @@ def _train(path: Path, given: argparse.Namespace, *, until_done: bool) -> int:
             ended = run_queue(path, wanted, until_done=until_done, tick=progress.tick)
             progress.tick()
         print(status.headline(study))
-        if not ended:
+        if not ended and given.address:
+            print(f"the cluster trains on; end it with: remap train {path} --stop")
+        elif not ended:
             again = f"go on with: remap train {path}"
             print(f"stopped; what trained is kept and continues at the next start ({again})")
         return 0 if ended else 130
+
+
+def _end(study: Study) -> int:
+    if not study.heartbeat().alive:
+        print(f"nobody trains {study.name}")
+        return 0
+    study.wish_end()
+    pause = threading.Event()
+    for _ in range(int(END_SECONDS / 0.1)):
+        if not study.heartbeat().alive:
+            print(f"ended: {status.headline(study)}")
+            return 0
+        pause.wait(0.1)
+    raise InvalidRequest(
+        f"{study.heartbeat().holder} did not end {study.name} within {END_SECONDS:.0f} s; "
+        "end that process itself"
+    )
 
 
 def _is_complete(study: Study) -> bool:

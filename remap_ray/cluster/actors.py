@@ -46,6 +46,9 @@ Tick = Callable[[], None]
 
 TICK_SECONDS = 0.25
 
+FAREWELL_SECONDS = 5.0
+"""How long a detached scheduler stays after its work, for who waits to hear its outcome."""
+
 Ref = Any
 """Ray's references and handles have no public types."""
 
@@ -221,8 +224,24 @@ class SchedulerHost:
     def __init__(self) -> None:
         self._stop = threading.Event()
 
-    def run(self, path: str, plan: Plan, *, until_done: bool) -> None:
-        """Run the queue; ends when stopped, or, with ``until_done``, when nothing is left."""
+    def run(self, path: str, plan: Plan, *, until_done: bool, detached: bool) -> None:
+        """Run the queue; ends when stopped, or, with ``until_done``, when nothing is left.
+
+        Parameters
+        ----------
+        detached
+            Nobody may be there to end this actor: it ends itself a while after.
+        """
+        me = ray.get_runtime_context().current_actor
+        try:
+            self._run_queue(path, plan, until_done=until_done)
+        finally:
+            if detached:
+                end = threading.Timer(FAREWELL_SECONDS, ray.kill, [me])
+                end.daemon = True
+                end.start()
+
+    def _run_queue(self, path: str, plan: Plan, *, until_done: bool) -> None:
         with Study.open(Path(path)) as study:
             lease = take_lease(study, Holder.this_process("remap train"), plan.workers)
             pool: RayPool | None = None
@@ -282,19 +301,18 @@ def drive(path: Path, wanted: Wanted, store_bytes: int, *, until_done: bool, tic
     try:
         there = ray.cluster_resources()
         planned = plan(wanted, int(there.get("CPU", 1)), there.get("GPU", 0.0))
-        host = _make_host(path, wanted)
-        done = host.run.remote(str(path.absolute()), planned, until_done=until_done)
+        detached = wanted.address is not None
+        host = _make_host(path, detached=detached)
+        done = host.run.remote(
+            str(path.absolute()), planned, until_done=until_done, detached=detached
+        )
         try:
             _wait(done, tick)
         except KeyboardInterrupt:
-            if wanted.address is None:
+            if not detached:
                 host.stop.remote()
                 ray.wait([done], timeout=STOP_SECONDS + 1.0)
             return False
-        finally:
-            # A detached actor outlives what made it: end it when its work has ended.
-            if wanted.address is not None and ray.wait([done], timeout=0)[0]:
-                ray.kill(host)
         return True
     finally:
         ray.shutdown()
@@ -311,10 +329,10 @@ def _wait(done: Ref, tick: Tick) -> None:
         raise
 
 
-def _make_host(path: Path, wanted: Wanted) -> Ref:
+def _make_host(path: Path, *, detached: bool) -> Ref:
 
     options: dict[str, Any] = {"num_cpus": 0, "max_concurrency": 2, "max_restarts": 0}
-    if wanted.address is not None:
+    if detached:
         # All who write the study are on its host: this one's.
         here = ray.get_runtime_context().get_node_id()
         key = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:12]

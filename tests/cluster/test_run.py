@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -247,3 +249,41 @@ def test_trainers_share_a_logical_gpu_and_train_on_the_cpu(tmp_path: Path) -> No
     shared = ["--gpus-per-model", "0.5", "--logical-gpus", "1"]
     remap("sample", path, *SAMPLE, *shared)
     assert [row[4:] for row in outcome(path)] == [(1, 2, 3)] * 5
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A Ray cluster of one node that others started, on loopback; gives its address."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    head = ["--head", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2"]
+    subprocess.run(
+        [*ray, "start", *head, "--include-dashboard=false"], check=True, capture_output=True
+    )
+    yield f"127.0.0.1:{port}"
+    subprocess.run([*ray, "stop", "--force"], check=True, capture_output=True)
+
+
+def test_on_a_cluster_training_outlives_the_command_until_it_is_ended(
+    tmp_path: Path, start: Callable[..., Started], cluster: str
+) -> None:
+    path = tmp_path / "study"
+    many = ["--data", "digits", "--models", "200", "--epochs", "5"]
+    running = start("sample", path, *many, "--address", cluster)
+    wait_for(lambda: inside_an_epoch(path), "a model inside an epoch")
+    os.kill(running.process.pid, signal.SIGINT)
+    assert "the cluster trains on" in running.end()
+    with open_study(path) as study:
+        before = study.counts()[Status.DONE]
+        wait_for(
+            lambda: study.counts()[Status.DONE] > before, "a model trained by nobody's command"
+        )
+    said = remap("train", path, "--stop")
+    assert said.stdout.startswith("ended: study (digits): ")
+    assert not with_study(path, lambda study: study.heartbeat().alive)
+    assert remap("train", path, "--stop").stdout.strip() == "nobody trains study"
