@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -23,7 +23,8 @@ from remap_ray.study import Status, open_study
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-REMAP = [sys.executable, "-m", "remap_panel"]
+REMAP = (sys.executable, "-m", "remap_panel")
+RAY = (sys.executable, "-m", "ray.scripts.scripts")
 SAMPLE = ["--data", "digits", "--models", "5", "--epochs", "3", "--seed", "1"]
 
 
@@ -64,9 +65,9 @@ def inside_an_epoch(path: Path) -> bool:
 class Started:
     """A command in a process group of its own, with all that it starts, Ray included."""
 
-    def __init__(self, *arguments: str | Path) -> None:
+    def __init__(self, *arguments: str | Path, command: Sequence[str] = REMAP) -> None:
         self.process = subprocess.Popen(
-            [*REMAP, *map(str, arguments)],
+            [*command, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -99,8 +100,8 @@ class Started:
 def start() -> Iterator[Callable[..., Started]]:
     running: list[Started] = []
 
-    def make(*arguments: str | Path) -> Started:
-        running.append(Started(*arguments))
+    def make(*arguments: str | Path, command: Sequence[str] = REMAP) -> Started:
+        running.append(Started(*arguments, command=command))
         return running[-1]
 
     yield make
@@ -252,7 +253,7 @@ def test_trainers_share_a_logical_gpu_and_train_on_the_cpu(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def cluster(start: Callable[..., Started], monkeypatch: pytest.MonkeyPatch) -> str:
     """A Ray cluster of one node that others started, on loopback; gives its address."""
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
@@ -260,13 +261,16 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ray = [sys.executable, "-m", "ray.scripts.scripts"]
     head = ["--head", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2"]
-    subprocess.run(
-        [*ray, "start", *head, "--include-dashboard=false"], check=True, capture_output=True
-    )
-    yield f"127.0.0.1:{port}"
-    subprocess.run([*ray, "stop", "--force"], check=True, capture_output=True)
+    # Blocking, it can be ended as a process: "ray stop" would end others' clusters too.
+    start("start", *head, "--include-dashboard=false", "--block", command=RAY)
+
+    def answers() -> bool:
+        with socket.socket() as one:
+            return one.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_for(answers, "the cluster")
+    return f"127.0.0.1:{port}"
 
 
 def test_on_a_cluster_training_outlives_the_command_until_it_is_ended(
