@@ -33,25 +33,28 @@ NUDGE = 1e-9
 """Share of the mean distance by which start points are moved: SMACOF cannot part equal ones."""
 
 
-def fit(true: Floats, rng: np.random.Generator) -> Floats:
+def fit(true: Floats, seed: int) -> Floats:
     """Lay out points by their distances alone: SMACOF from the classical solution.
 
     Parameters
     ----------
     true
         float64 (n, n): distances, symmetric, finite, not negative, with a zero diagonal.
-    rng
-        For further starts where points are few.
+    seed
+        Not negative; the same distances and seed give the same points.
 
     Returns
     -------
     numpy.ndarray
         float64 (n, 2); points at distance 0 have the same place.
     """
-    places = len(np.unique(_leaders(true)))
-    if places < 3:
+    if len(true) == 0:
+        return np.zeros((0, 2))
+    leaders = _leaders(true)
+    if len(np.unique(leaders)) < 3:
         # Exact: one place, or two on a line.
-        return np.column_stack([true[0], np.zeros(len(true))]) if places else np.zeros((0, 2))
+        return np.column_stack([true[0, leaders], np.zeros(len(true))])
+    rng = np.random.default_rng(seed)
     found = _majorized(true, _classical(true), rng)
     if len(true) <= FEW:
         other, raw = smacof(
@@ -65,17 +68,18 @@ def fit(true: Floats, rng: np.random.Generator) -> Floats:
         )
         if raw < _raw_stress(found, true):
             found = _majorized(true, other, rng)
-    return found[_leaders(true)]
+    return found[leaders]
 
 
-def improve(true: Floats, start: Floats, rng: np.random.Generator) -> Floats:
+def improve(true: Floats, start: Floats, seed: int) -> Floats:
     """Lay out points by their distances from where they are: SMACOF from ``start``, (n, 2).
 
-    Few points may be caught far above the optimum; then they are laid out anew.
+    Few points may be caught far above the optimum; then they are laid out anew by `fit`.
+    What `fit` gave with the same seed stays where it is.
     """
-    found = _majorized(true, start, rng)[_leaders(true)]
+    found = _majorized(true, start, np.random.default_rng(seed))[_leaders(true)]
     if len(true) <= FEW:
-        anew = fit(true, rng)
+        anew = fit(true, seed)
         if _raw_stress(anew, true) < WORTHWHILE**2 * _raw_stress(found, true):
             return anew
     return found

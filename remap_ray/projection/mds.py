@@ -119,7 +119,7 @@ class Layout:
             not zero from a point to itself.
         """
         true = _checked(distances)
-        return _measured(fitting.fit(true, np.random.default_rng(seed)), true, len(true), 1, seed)
+        return _measured(fitting.fit(true, seed), true, len(true), 1, seed)
 
     @staticmethod
     def restore(
@@ -199,14 +199,12 @@ class Layout:
             raise InvalidRequest(
                 f"a refit needs the distances of all {len(self)} points, not of {len(true)}"
             )
-        # As in `fit`, so that the same distances give the same points again.
-        rng = np.random.default_rng(self.seed)
         if len(np.unique(self.points, axis=0)) < 3:
             # There is no picture to keep yet, and points in one place could not part.
-            new = fitting.fit(true, rng)
+            new = fitting.fit(true, self.seed)
         else:
             start = self.place(true[len(self) :, : len(self)]).points
-            new = fitting.improve(true, start, rng)
+            new = fitting.improve(true, start, self.seed)
         return _measured(
             fitting.align(new, self.points), true, len(true), self.version + 1, self.seed
         )

@@ -88,29 +88,33 @@ def _descended(places: Floats, row: Floats, fixed: Floats) -> Floats:
 
 
 def _finished(place: Floats, row: Floats, fixed: Floats) -> Floats:
-    """Take Newton's steps from a place (2,), as long as they lead down.
+    """Take Newton's steps from a place (2,), as far as they lead down.
 
     Where the fixed points lie far off in one direction, majorization nears the minimum
     too slowly to reach it.
     """
+    reach = TIGHTNESS * row.mean()
     here = _raw_stress(place[:, None], row, fixed)[0]
     for _ in range(NEWTON_STEPS):
-        across, lengths = _across(place[:, None], fixed)
-        ways, ratio = across[:, 0], np.ones_like(row)
-        np.divide(row, lengths[0], out=ratio, where=lengths[0] > 0)
-        units = np.divide(ways, lengths[0], out=np.zeros_like(ways), where=lengths[0] > 0)
-        slope = ((1 - ratio) * ways).sum(axis=1)
-        bend = (1 - ratio).sum() * np.eye(2) + (ratio * units) @ units.T
-        if np.linalg.eigvalsh(bend)[0] <= TIGHTNESS * len(row):
-            break
-        step = -np.linalg.solve(bend, slope)
-        there = _raw_stress((place + step)[:, None], row, fixed)[0]
-        if there >= here:
-            break
+        step = _newton_step(place, row, fixed)
+        while (there := _raw_stress((place + step)[:, None], row, fixed)[0]) >= here:
+            step /= 2
+            if np.abs(step).max() <= reach:
+                return place
         place, here = place + step, there
-        if np.abs(step).max() <= TIGHTNESS * row.mean():
-            break
     return place
+
+
+def _newton_step(place: Floats, row: Floats, fixed: Floats) -> Floats:
+    across, lengths = _across(place[:, None], fixed)
+    ratio = np.divide(row, lengths[0], out=np.ones_like(row), where=lengths[0] > 0)
+    ways = np.divide(across[:, 0], lengths, out=np.zeros_like(across[:, 0]), where=lengths > 0)
+    slope = ((lengths[0] - row) * ways).sum(axis=1)
+    bend = (1 - ratio).sum() * np.eye(2) + (ratio * ways) @ ways.T
+    values, axes = np.linalg.eigh(bend)
+    # A direction that bends down is walked down, one that hardly bends not without end.
+    step: Floats = -axes @ (axes.T @ slope / np.maximum(np.abs(values), TIGHTNESS * len(row)))
+    return step
 
 
 def _across(places: Floats, fixed: Floats) -> tuple[Floats, Floats]:

@@ -67,6 +67,7 @@ def test_published_masses(golden):
     assert found == form["layer_masses"]
 
 
+@pytest.mark.promise("MAPS-1")
 def test_published_distances(golden):
     form, networks, cost_set = golden
     found = otmann.distances(networks, costs=cost_set, normalized=False)
@@ -155,6 +156,7 @@ def test_the_default_costs(a, b, distance):
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(NETS, min_size=1, max_size=4), st.booleans())
+@pytest.mark.promise("MAPS-1")
 def test_symmetric_zero_on_itself_and_within_the_unit_interval(networks, normalized):
     found = otmann.distances(networks, normalized=normalized)
     assert np.array_equal(found, found.T)

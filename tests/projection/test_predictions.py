@@ -7,8 +7,11 @@ from hypothesis.extra.numpy import arrays
 from remap_ray.errors import InvalidRequest
 from remap_ray.projection import predictions
 
+MODELS = st.integers(0, 6)
+ITEMS = st.integers(1, 40)
 
-def some(models=st.integers(0, 6), items=st.integers(1, 40)):
+
+def some(models=MODELS, items=ITEMS):
     shapes = st.tuples(models, items)
     return shapes.flatmap(lambda shape: arrays(np.uint8, shape, elements=st.integers(0, 3)))
 
@@ -33,6 +36,7 @@ def test_rows_against_columns(rows, data):
 
 
 @given(some(models=st.integers(1, 6)))
+@pytest.mark.promise("MAPS-2")
 def test_a_metric_on_predictions(rows):
     found = predictions.distances(rows)
     assert np.array_equal(found, found.T)
