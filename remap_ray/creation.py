@@ -24,6 +24,9 @@ SMALL_BATCH = 32
 
 SPACE = "paper"
 
+LARGEST_SEED = 2**63 - 1
+"""What a column of SQLite holds."""
+
 
 def recipe_for(images: int, epochs: int = 10) -> Recipe:
     """Choose the recipe for a training part of ``images`` images.
@@ -68,8 +71,10 @@ def create_study(
     DataError, StudyExists, InvalidRequest
         Nothing is left behind.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InvalidRequest(f"the seed must be a whole number of at least 0, not {seed!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
+        raise InvalidRequest(
+            f"the seed must be a whole number from 0 to {LARGEST_SEED}, not {seed!r}"
+        )
     _check_count(models)
     path = Path(path).absolute()
     directory.check_free(path)
@@ -118,8 +123,10 @@ def add_samples(study: Study, models: int, limits: Limits | None = None) -> int:
 
 
 def _check_count(models: int) -> None:
-    if models < 0:
-        raise InvalidRequest(f"the number of models must not be negative, not {models}")
+    if isinstance(models, bool) or not isinstance(models, int) or models < 0:
+        raise InvalidRequest(
+            f"the number of models must be a whole number of at least 0, not {models!r}"
+        )
 
 
 def _draw(

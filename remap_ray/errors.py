@@ -88,10 +88,23 @@ class DataError(RemapError, ValueError):
 
 
 class NotAStudy(RemapError, FileNotFoundError):
-    """A directory that holds no study. Raised by `open_study`."""
+    """A directory that holds no study, or one that cannot be read. Raised by `open_study`.
 
-    def __init__(self, path: Path, what: str = "holds no study") -> None:
-        super().__init__(f"{path} {what}; create one with: remap sample {path} --data digits")
+    Parameters
+    ----------
+    path
+        The directory.
+    what
+        What is wrong with it.
+    way_out
+        What to do; None where a study can be created there.
+    """
+
+    def __init__(
+        self, path: Path, what: str = "holds no study", way_out: str | None = None
+    ) -> None:
+        way_out = way_out or f"create one with: remap sample {path} --data digits"
+        super().__init__(f"{path} {what}; {way_out}")
         self.path = path
 
     def __str__(self) -> str:
@@ -149,10 +162,10 @@ class LeaseLost(RemapError, RuntimeError):
 
 
 class UnknownModel(RemapError, KeyError):
-    """A model number that the study does not have."""
+    """A model number that the study, or its drawer, does not have."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"there is no model m{number} in this study")
+    def __init__(self, number: int, where: str = "this study") -> None:
+        super().__init__(f"there is no model m{number} in {where}")
         self.number = number
 
     def __str__(self) -> str:

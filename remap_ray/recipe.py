@@ -43,7 +43,9 @@ class Recipe:
         for name in ("learning_rate", "decay"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e3:
-                raise InvalidRequest(f"{name} must be a number above 0, not {value!r}")
+                raise InvalidRequest(
+                    f"{name} must be a number above 0 and below 1000, not {value!r}"
+                )
             # One number has one JSON form.
             object.__setattr__(self, name, float(value))
 

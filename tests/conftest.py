@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from remap_ray.study import Study
 from tests import synthetic
+from tests.processes import REMAP, Started
 
 
 @pytest.fixture
@@ -21,3 +22,20 @@ def toy_study_full(tmp_path: Path) -> Iterator[Study]:
     """A study with 30 trained and mapped models and three waiting ones."""
     with synthetic.full_study(tmp_path / "toy") as study:
         yield study
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Started]]:
+    running: list[Started] = []
+
+    def make(
+        *arguments: str | Path, command: Sequence[str] = REMAP, folder: Path | None = None
+    ) -> Started:
+        running.append(Started(*arguments, command=command, folder=folder))
+        return running[-1]
+
+    yield make
+    for one in running:
+        one.kill_all()
+        if one.process.stdout is not None:
+            one.process.stdout.close()

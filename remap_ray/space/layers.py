@@ -326,7 +326,7 @@ def from_dict(layer: object) -> Layer:
     cls = KINDS[kind]
     given = {name: value for name, value in layer.items() if name != "kind"}
     if surplus := given.keys() - cls.parameters().keys():
-        raise InvalidArchitecture(f"{cls.name} has no parameter {min(surplus)!r}")
+        raise InvalidArchitecture(f"{cls.name} has no parameter {min(surplus, key=str)!r}")
     try:
         return cls(**given)
     except TypeError:

@@ -153,12 +153,14 @@ def sample(
     failures = 0
     while failures < PATIENCE:
         drawn = space.walk(rng, input_shape, classes)
-        if drawn.identity in seen or drawn.identity in known or limits.problem(drawn):
+        if drawn.identity in seen or limits.problem(drawn):
             failures += 1
             continue
+        # One that is known is still new here: a run that goes on gives up where one at once does.
         failures = 0
         seen.add(drawn.identity)
-        yield drawn
+        if drawn.identity not in known:
+            yield drawn
     raise InvalidRequest(
         f"space {space.name} gave no further architecture within the limits in {PATIENCE:,} "
         f"draws ({len(seen)} found); allow more parameters, multiply-adds or layers, or ask for "

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Mapping
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert
+from sqlalchemy.exc import OperationalError
 
-from remap_ray.errors import NotAStudy, StudyExists, StudyTooNew
+from remap_ray.errors import InvalidRequest, NotAStudy, RemapError, StudyExists, StudyTooNew
 from remap_ray.study import schema
 from remap_ray.study.records import Thumbnail
 from remap_ray.version import VERSION
 
-__all__ = ["DATABASE", "WEIGHTS", "check", "check_free", "create"]
+__all__ = ["DATABASE", "WEIGHTS", "check", "check_free", "create", "unreadable"]
 
 DATABASE = "study.db"
 WEIGHTS = "weights"
@@ -22,6 +25,10 @@ WEIGHTS = "weights"
 PART = f"{DATABASE}.part"
 LEFTOVERS = frozenset(f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal"))
 """What a crash while creating may leave; the next attempt starts from these anew."""
+
+MAGIC = b"SQLite format 3\0"
+HEADER_BYTES = 100
+"""SQLite's file header: its ``user_version`` stands at byte 60, its ``application_id`` at 68."""
 
 
 def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail]) -> None:
@@ -41,35 +48,103 @@ def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail
     ------
     StudyExists
         There is a study, or something else, at ``path``.
+    InvalidRequest
+        The directory cannot be made or written. As after any other error, nothing is left
+        behind.
     """
     check_free(path)
-    (path / WEIGHTS).mkdir(parents=True, exist_ok=True)
+    missing = [one for one in (path / WEIGHTS, path, *path.parents) if not one.exists()]
+    try:
+        (path / WEIGHTS).mkdir(parents=True, exist_ok=True)
+        with _alone_in(path):
+            # Another process may have been quicker.
+            check_free(path)
+            try:
+                _fill(path / PART, path.name, values, thumbnails)
+                (path / PART).rename(path / DATABASE)
+            except BaseException:
+                _remove_leftovers(path)
+                _remove_empty(missing)
+                raise
+    except (OSError, OperationalError) as error:
+        if isinstance(error, RemapError):
+            raise
+        _remove_empty(missing)
+        reason = error.orig if isinstance(error, OperationalError) else error.strerror
+        raise InvalidRequest(
+            f"{path} cannot be created ({reason}); name a directory that can be written"
+        ) from error
+
+
+def _fill(
+    database: Path, name: str, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail]
+) -> None:
+    _remove_leftovers(database.parent)
+    engine = schema.connect(database)
+    try:
+        with engine.execution_options(writes=True).begin() as connection:
+            schema.METADATA.create_all(connection)
+            connection.execute(
+                insert(schema.study).values(id=1, name=name, remap=VERSION, **values)
+            )
+            connection.execute(insert(schema.counter).values(id=1, number=0))
+            for one in thumbnails:
+                connection.execute(insert(schema.thumbnails).values(label=one.label, png=one.png))
+            connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            connection.exec_driver_sql(f"PRAGMA user_version = {schema.FORMAT}")
+    finally:
+        # Closing the last connection moves the log into the one file that is renamed.
+        engine.dispose()
+
+
+def _remove_leftovers(path: Path) -> None:
     for name in LEFTOVERS:
         (path / name).unlink(missing_ok=True)
-    engine = schema.connect(path / PART)
-    with engine.execution_options(writes=True).begin() as connection:
-        schema.METADATA.create_all(connection)
-        connection.execute(
-            insert(schema.study).values(id=1, name=path.name, remap=VERSION, **values)
-        )
-        connection.execute(insert(schema.counter).values(id=1, number=0))
-        for one in thumbnails:
-            connection.execute(insert(schema.thumbnails).values(label=one.label, png=one.png))
-        connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        connection.exec_driver_sql(f"PRAGMA user_version = {schema.FORMAT}")
-    # Closing the last connection moves the log into the one file that is renamed.
-    engine.dispose()
-    (path / PART).rename(path / DATABASE)
+
+
+def _remove_empty(directories: Iterable[Path]) -> None:
+    for one in directories:
+        # What is not there, or holds something by now, is not ours to remove.
+        with suppress(OSError):
+            one.rmdir()
+
+
+@contextmanager
+def _alone_in(path: Path) -> Iterator[None]:
+    """Keep other processes from creating a study here; a dead one's lock is free."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        # A file system that knows no locks is no reason not to create.
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def check_free(path: Path) -> None:
     """Make sure that a study could be created at ``path``, or raise `StudyExists`."""
-    if (path / DATABASE).exists():
-        raise StudyExists(path)
     if path.exists() and not path.is_dir():
         raise StudyExists(path, "is a file; name a directory that does not exist yet")
-    if path.exists() and any(one.name not in LEFTOVERS | {WEIGHTS} for one in path.iterdir()):
+    if (path / DATABASE).exists():
+        try:
+            check(path)
+        except NotAStudy:
+            raise StudyExists(
+                path, f"has a {DATABASE} that is no study; name another directory"
+            ) from None
+        except StudyTooNew:
+            # A study all the same; opening it says the rest.
+            pass
+        raise StudyExists(path)
+    if path.exists() and not all(_is_leftover(one) for one in path.iterdir()):
         raise StudyExists(path, "is not empty and no study; name another directory")
+
+
+def _is_leftover(one: Path) -> bool:
+    if one.name == WEIGHTS:
+        return one.is_dir() and not any(one.iterdir())
+    return one.name in LEFTOVERS
 
 
 def check(path: Path) -> None:
@@ -81,24 +156,32 @@ def check(path: Path) -> None:
     """
     if not path.exists():
         raise NotAStudy(path, "does not exist")
-    if not path.is_dir() or not (path / DATABASE).is_file():
+    if not path.is_dir():
+        raise NotAStudy(path, "is a file", "a study is a directory: name that one")
+    if not (path / DATABASE).is_file():
         raise NotAStudy(path)
     found = _format_of(path)
     if found > schema.FORMAT:
         raise StudyTooNew(path, found, schema.FORMAT)
 
 
+def unreadable(path: Path, reason: object) -> NotAStudy:
+    """Make the error for a study whose database is damaged or closed to us."""
+    return NotAStudy(
+        path, f"has a {DATABASE} that cannot be read ({reason})", "put a copy of it back"
+    )
+
+
 def _format_of(path: Path) -> int:
-    uri = f"{(path / DATABASE).as_uri()}?mode=ro"
+    # Read by hand: a connection, even a read-only one, would leave a log beside the file.
     try:
-        connection = sqlite3.connect(uri, uri=True)
-        try:
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.DatabaseError as error:
-        raise NotAStudy(path, f"has a {DATABASE} that cannot be read ({error})") from error
+        with (path / DATABASE).open("rb") as file:
+            header = file.read(HEADER_BYTES)
+    except OSError as error:
+        raise unreadable(path, error.strerror) from error
+    if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
+        raise unreadable(path, "it is no SQLite database")
+    version, application = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
     if application != schema.APPLICATION_ID:
-        raise NotAStudy(path, f"has a {DATABASE} that is no study")
-    return int(version)
+        raise NotAStudy(path, f"has a {DATABASE} that is no study", "name another directory")
+    return version

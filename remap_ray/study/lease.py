@@ -24,6 +24,8 @@ from remap_ray.study.study import Study
 
 __all__ = ["Lease", "take_lease"]
 
+CANCELLED = "cancelled while training"
+
 
 def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
     """Become the study's scheduler.
@@ -62,7 +64,7 @@ def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
             wished = one["stop_wish"]
             values = {
                 "status": (Status.CANCELLED if wished else Status.QUEUED).value,
-                "reason": "cancelled while training" if wished else "interrupted",
+                "reason": CANCELLED if wished else "interrupted",
                 "stop_wish": False,
                 "lease": None,
                 "changed": change,
@@ -109,6 +111,7 @@ class Lease:
         )
         # Looked at before the transaction: an empty queue is no reason to raise the number.
         with self.study.reading() as connection:
+            self._check(connection)
             if count < 1 or connection.execute(waiting).first() is None:
                 return ()
         with self._facts() as (connection, change):
@@ -119,13 +122,15 @@ class Lease:
                 .where(table.c.number.in_(numbers))
                 .values(lease=self.number, changed=change, **values)
             )
-            claimed = select(table).where(table.c.number.in_(numbers)).order_by(table.c.position)
+            claimed = select(table).where(table.c.number.in_(numbers))
+            claimed = claimed.order_by(table.c.position, table.c.number)
             return tuple(rows.model(row) for row in connection.execute(claimed).mappings())
 
     def stop_wishes(self) -> tuple[int, ...]:
         """Give the numbers of training models that someone wishes to stop."""
         table = schema.models
         with self.study.reading() as connection:
+            self._check(connection)
             query = select(table.c.number).where(
                 table.c.status == Status.TRAINING.value, table.c.stop_wish
             )
@@ -134,6 +139,7 @@ class Lease:
     def end_wished(self) -> bool:
         """Whether someone wishes that this scheduler ends."""
         with self.study.reading() as connection:
+            self._check(connection)
             return bool(connection.execute(select(schema.lease.c.end_wish)).scalar())
 
     def record_epoch(self, epoch: Epoch) -> bool:
@@ -173,6 +179,7 @@ class Lease:
         """Keep a checkpoint from which training can continue after ``epoch`` epochs."""
         # Asked before the file is touched: a late event must not replace a newer file.
         with self.study.reading() as connection:
+            self._check(connection)
             if not self._trains(connection, number):
                 return False
         write_whole(self.study.checkpoint_path(number), data)
@@ -212,6 +219,7 @@ class Lease:
                 f"not {predictions.dtype} {predictions.shape}"
             )
         with self.study.reading() as connection:
+            self._check(connection)
             if not self._trains(connection, number):
                 return False
         write_whole(self.study.weights_path(number), weights)
@@ -234,12 +242,24 @@ class Lease:
         return self._end(number, Status.FAILED, reason)
 
     def requeue(self, number: int, reason: str) -> bool:
-        """Put a model back to the queue, at its old place; it continues from its checkpoint."""
-        return self._end(number, Status.QUEUED, reason)
+        """Put a model back to the queue, at its old place; it continues from its checkpoint.
+
+        One that someone wishes to stop is cancelled instead.
+        """
+        with self._facts() as (connection, change):
+            if not self._trains(connection, number):
+                return False
+            table = schema.models
+            wished = select(table.c.stop_wish).where(table.c.number == number)
+            if connection.execute(wished).scalar():
+                self._move(connection, change, number, Status.CANCELLED, CANCELLED)
+            else:
+                self._move(connection, change, number, Status.QUEUED, reason)
+            return True
 
     def record_cancelled(self, number: int) -> bool:
         """Record that a training model was stopped because someone wished so."""
-        return self._end(number, Status.CANCELLED, "cancelled while training")
+        return self._end(number, Status.CANCELLED, CANCELLED)
 
     def record_layout(self, layout: Layout) -> None:
         """Switch a map to a new layout; placements of the old one go with it."""

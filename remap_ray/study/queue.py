@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from remap_ray.study.records import Heartbeat, Model, Status
 
@@ -38,7 +39,7 @@ def pace_of(models: Iterable[Model]) -> Pace | None:
     """Measure the pace from the models that have trained; None where none has.
 
     Least squares on relative errors, so that large networks do not outvote the
-    small ones; neither figure may be negative.
+    small ones; neither figure may be negative. A single size gives a level pace.
     """
     trained = [one for one in models if one.epochs and one.seconds > 0]
     if not trained:
@@ -46,19 +47,20 @@ def pace_of(models: Iterable[Model]) -> Pace | None:
     seconds = np.array([one.seconds / one.epochs for one in trained])
     costs = np.array([float(one.multiply_adds) for one in trained])
     design = np.column_stack([np.ones_like(costs), costs]) / seconds[:, None]
+    if np.ptp(costs) == 0:
+        # One size says nothing of others; a slope would make hours of what takes seconds.
+        return Pace(_alone(design[:, 0]), 0.0)
     (base, rate), *_ = np.linalg.lstsq(design, np.ones_like(costs))
-    if base <= 0 or rate <= 0:
-        # A line through the origin, or a level one, whichever keeps both figures legal.
-        alone = (design * design).sum(axis=0)
-        base, rate = (
-            (0.0, design[:, 1].sum() / alone[1])
-            if base <= 0 < alone[1]
-            else (
-                design[:, 0].sum() / alone[0],
-                0.0,
-            )
-        )
+    if base <= 0:
+        return Pace(0.0, _alone(design[:, 1]))
+    if rate <= 0:
+        return Pace(_alone(design[:, 0]), 0.0)
     return Pace(float(base), float(rate))
+
+
+def _alone(column: NDArray[np.float64]) -> float:
+    """Fit one figure, the other being nought."""
+    return float(column.sum() / (column @ column))
 
 
 def seconds_left(models: Sequence[Model], pace: Pace | None, workers: int) -> float | None:
@@ -81,7 +83,7 @@ def reasons(models: Sequence[Model], heartbeat: Heartbeat) -> Mapping[int, str]:
     ahead_seconds = sum(_work(one, pace) for one in training) if pace else 0.0
     for one in sorted(models, key=lambda model: (model.position, model.number)):
         if one.status is not Status.QUEUED:
-            said[one.number] = _standing(one, pace)
+            said[one.number] = _standing(one, pace, trained=heartbeat.alive)
             continue
         if not heartbeat.alive:
             said[one.number] = "waiting: nobody trains this study now"
@@ -99,7 +101,7 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < 90:
         return f"{whole} s"
-    minutes = round(seconds / 60)
+    minutes = round(whole / 60)
     if minutes < 90:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
@@ -115,8 +117,11 @@ def _epoch_seconds(model: Model, pace: Pace) -> float:
     return model.seconds / model.epochs if model.epochs else pace.epoch(model.multiply_adds)
 
 
-def _standing(model: Model, pace: Pace | None) -> str:
+def _standing(model: Model, pace: Pace | None, *, trained: bool) -> str:
     if model.status is Status.TRAINING:
+        if not trained:
+            # Its scheduler died: the next one puts it back to the queue, or cancels it.
+            return "interrupted: nobody trains this study now"
         if model.stop_wish:
             return "stopping"
         epoch = min(model.epochs + 1, model.wanted_epochs)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Boolean,
     CheckConstraint,
     Column,
@@ -217,7 +218,11 @@ def connect(path: Path) -> Engine:
     WAL mode refuses to turn a read into a write at once, whatever the timeout.
     """
     engine = create_engine(
-        f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, pool_size=2, max_overflow=8
+        # Not a text: a path may hold what a URL would read otherwise, such as ? and #.
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": BUSY_SECONDS},
+        pool_size=2,
+        max_overflow=8,
     )
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from remap_ray.errors import InvalidRequest, UnknownModel
 from remap_ray.recipe import Recipe
@@ -96,8 +97,13 @@ class Study:
         self.clock = clock
         self._engine = schema.connect(path / directory.DATABASE)
         self._writer = self._engine.execution_options(writes=True)
-        with self._engine.begin() as connection:
-            row = connection.execute(select(schema.study)).mappings().one()
+        try:
+            with self._engine.begin() as connection:
+                row = connection.execute(select(schema.study)).mappings().one()
+        except (DBAPIError, NoResultFound) as error:
+            self._engine.dispose()
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            raise directory.unreadable(path, reason) from error
         self.name: str = row["name"]
         self.created = datetime.fromisoformat(row["created"])
         self.data: DataSummary = rows.summary(row["data"])
@@ -150,7 +156,7 @@ class Study:
         Raises
         ------
         NotAStudy
-            ``path`` holds none.
+            ``path`` holds none, or one that cannot be read.
         StudyTooNew
             A newer REMAP wrote it; both formats are named and nothing is changed.
         """
@@ -254,7 +260,7 @@ class Study:
         """Count the models in each status; every status is there."""
         with self.reading() as connection:
             query = select(schema.models.c.status, func.count()).group_by(schema.models.c.status)
-            found: dict[str, int] = dict(connection.execute(query).tuples().all())
+            found = {str(status): int(number) for status, number in connection.execute(query)}
         return {status: found.get(status, 0) for status in Status}
 
     def epochs(self, number: int) -> tuple[Epoch, ...]:
@@ -342,9 +348,18 @@ class Study:
 
         What the study has already (same identity, same repeat) is not queued
         again: its number is given.
+
+        Raises
+        ------
+        InvalidRequest
+            An architecture for other images or classes, or a number that is none.
+        UnknownModel
+            A parent that the study does not have.
         """
         wanted = tuple(submissions)
         for one in wanted:
+            _check_whole("epochs", 1, self.recipe.epochs if one.epochs is None else one.epochs)
+            _check_whole("repeat", 0, one.repeat)
             shape, classes = one.architecture.input_shape, one.architecture.classes
             if shape != self.data.input_shape or classes != len(self.data.class_names):
                 raise InvalidRequest(
@@ -365,6 +380,8 @@ class Study:
         )
         if (known := connection.execute(same).scalar()) is not None:
             return int(known)
+        if one.parent is not None:
+            _model(connection, one.parent)
         row = insert(table).values(
             identity=identity,
             repeat=one.repeat,
@@ -380,7 +397,7 @@ class Study:
             status=Status.QUEUED.value,
             reason="",
             position=position,
-            wanted_epochs=one.epochs or self.recipe.epochs,
+            wanted_epochs=self.recipe.epochs if one.epochs is None else one.epochs,
             created=_stamp(self.clock()),
             epochs=0,
             seconds=0.0,
@@ -433,7 +450,7 @@ class Study:
                 delete(schema.drawer).where(schema.drawer.c.model == number)
             ).rowcount
             if not gone:
-                raise UnknownModel(number)
+                raise UnknownModel(number, "the drawer")
             row = upsert(schema.deletions).values(
                 table_name=schema.drawer.name, key=number, changed=change
             )
@@ -442,6 +459,11 @@ class Study:
                     index_elements=("table_name", "key"), set_={"changed": change}
                 )
             )
+
+
+def _check_whole(name: str, low: int, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value < 2**63:
+        raise InvalidRequest(f"{name} must be a whole number of at least {low}, not {value!r}")
 
 
 def _model(connection: Connection, number: int) -> Model:

@@ -19,7 +19,7 @@ class Watch:
 
     def __init__(self, database: Path) -> None:
         self._connection = sqlite3.connect(
-            f"file:{database}?mode=ro", uri=True, check_same_thread=False
+            f"{database.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
         )
         self._seen: int | None = None
 

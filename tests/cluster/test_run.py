@@ -4,111 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from remap_ray.errors import RemapError
 from remap_ray.study import Status, open_study
+from tests.processes import (
+    LOOPBACK,
+    RAY,
+    Started,
+    answers,
+    free_port,
+    inside_an_epoch,
+    listening,
+    remap,
+    wait_for,
+    with_study,
+)
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
-REMAP = (sys.executable, "-m", "remap_panel")
-RAY = (sys.executable, "-m", "ray.scripts.scripts")
 SAMPLE = ["--data", "digits", "--models", "5", "--epochs", "3", "--seed", "1"]
-
-
-def remap(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*REMAP, *map(str, arguments)], capture_output=True, text=True, check=check, timeout=240
-    )
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"waited too long for {what}"
-        pause.wait(0.05)
-
-
-def with_study(path: Path, ask: Callable[..., object]) -> bool:
-    """Whether ``ask`` of the study at ``path`` is true; False while there is none yet."""
-    try:
-        study = open_study(path)
-    except RemapError:
-        return False
-    with study:
-        return bool(ask(study))
-
-
-def inside_an_epoch(path: Path) -> bool:
-    """Whether a model trains that has an epoch behind it and one before it."""
-    return with_study(
-        path,
-        lambda study: any(
-            one.status is Status.TRAINING and 1 <= one.epochs < one.wanted_epochs
-            for one in study.models()
-        ),
-    )
-
-
-class Started:
-    """A command in a process group of its own, with all that it starts, Ray included."""
-
-    def __init__(self, *arguments: str | Path, command: Sequence[str] = REMAP) -> None:
-        self.process = subprocess.Popen(
-            [*command, *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def family(self) -> list[psutil.Process]:
-        try:
-            me = psutil.Process(self.process.pid)
-            return [me, *me.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
-
-    def kill_all(self) -> None:
-        family = self.family()
-        for one in family:
-            try:
-                one.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(family, timeout=20)
-        self.process.wait(20)
-
-    def end(self) -> str:
-        out, _ = self.process.communicate(timeout=200)
-        return out
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Started]]:
-    running: list[Started] = []
-
-    def make(*arguments: str | Path, command: Sequence[str] = REMAP) -> Started:
-        running.append(Started(*arguments, command=command))
-        return running[-1]
-
-    yield make
-    for one in running:
-        one.kill_all()
-        if one.process.stdout is not None:
-            one.process.stdout.close()
 
 
 def outcome(path: Path) -> list[tuple[object, ...]]:
@@ -201,29 +121,6 @@ def test_ctrl_c_keeps_what_trained_and_another_command_goes_on(
     assert [row[4:] for row in outcome(path)] == [(1, 2, 3)] * 5
 
 
-def listening(family: list[psutil.Process]) -> set[str]:
-    """Give the addresses on which a family of processes listens, by the kernel's own tables."""
-    inodes = set()
-    for one in family:
-        try:
-            for entry in Path(f"/proc/{one.pid}/fd").iterdir():
-                found = re.fullmatch(r"socket:\[(\d+)\]", str(entry.readlink()))
-                if found:
-                    inodes.add(found[1])
-        except OSError:
-            continue
-    addresses = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            local, state, inode = line.split()[1], line.split()[3], line.split()[9]
-            if state == "0A" and inode in inodes:
-                addresses.add(local.split(":")[0])
-    return addresses
-
-
-LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
-
-
 @pytest.mark.promise("QUEUE-6")
 def test_nothing_listens_beyond_loopback_and_another_scheduler_is_refused(
     tmp_path: Path, start: Callable[..., Started]
@@ -258,18 +155,11 @@ def cluster(start: Callable[..., Started], monkeypatch: pytest.MonkeyPatch) -> s
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     head = ["--head", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2"]
     # Blocking, it can be ended as a process: "ray stop" would end others' clusters too.
     start("start", *head, "--include-dashboard=false", "--block", command=RAY)
-
-    def answers() -> bool:
-        with socket.socket() as one:
-            return one.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_for(answers, "the cluster")
+    wait_for(lambda: answers(port), "the cluster")
     return f"127.0.0.1:{port}"
 
 

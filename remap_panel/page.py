@@ -1,0 +1,212 @@
+"""The arrangement of the paper's Fig. 1: overview and drawer on the left, tabs on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.application.application import SessionContext
+from panel.theme import Design
+from panel_material_ui.notifications import NotificationArea
+
+from remap_panel import frame
+from remap_panel.feed import Feed
+from remap_panel.fragment import Curtain, Fragment
+from remap_panel.state import ExplorerState
+from remap_panel.views import data_selector, header
+from remap_panel.views.data_selector import DataSelector
+from remap_panel.views.drawer import Drawer
+from remap_panel.views.header import Header
+from remap_panel.views.inspector import Inspector
+from remap_panel.views.overview import Overview
+from remap_panel.views.queue import Queue
+from remap_ray.errors import RemapError
+from remap_ray.study import Status
+
+__all__ = ["make_page", "make_problem_page", "tabs"]
+
+DATA, INSPECTOR, QUEUE = range(3)
+"""Places of the tabs."""
+
+PAGE = """
+<header class="header">
+<div class="bar-place">{{ early_bar }}{{ embed(roots.bar) }}</div>
+<div class="corner">{{ embed(roots.corner) }}</div>
+</header>
+<div class="notice-place">{{ embed(roots.notice) }}</div>
+<main class="main">
+<section class="card overview-card">{{ embed(roots.overview) }}</section>
+<section class="card drawer-card" aria-label="Model drawer"><h2>Model drawer</h2>
+{{ embed(roots.drawer) }}</section>
+<section class="card tabs-card" aria-label="Details">{{ early_data }}{{ embed(roots.tabs) }}
+</section>
+</main>
+<div class="unseen">{{ embed(roots.told) }}</div>
+"""
+
+EARLY_TABS = """
+<p class="names"><b>Data selector</b><span>Model inspector</span><span>Queue</span></p>
+"""
+
+EARLY_TABS_STYLE = """
+.names {
+  display: flex; margin: 0 0 12px; font: 600 13px/1.4 var(--remap-sans); letter-spacing: 0.03em;
+  text-transform: uppercase; color: var(--remap-muted); overflow: hidden; white-space: nowrap;
+}
+.names > * { padding: 10px 12px; }
+.names > b { color: var(--remap-accent); box-shadow: inset 0 -2px var(--remap-accent); }
+"""
+
+PROBLEM = """
+<header class="header"><p class="title">REMAP</p></header>
+<main class="card problem-card"><h1>This study cannot be shown</h1><p>{{ words }}</p></main>
+"""
+
+TABS_STYLE = {
+    "minWidth": 0,
+    "width": "100%",
+    "& .MuiTabs-root": {"minHeight": 40, "flex": "none"},
+    "& .MuiTab-root": {
+        "minHeight": 40,
+        "minWidth": 0,
+        "padding": "6px 12px",
+        "fontSize": 13,
+        "fontWeight": 600,
+        "letterSpacing": "0.03em",
+        "@media (max-width: 600px)": {"padding": "6px 8px", "fontSize": 12, "letterSpacing": 0},
+    },
+    # The panel below the row of tabs scrolls where it is too high.
+    "& > .MuiBox-root": {"paddingTop": "12px"},
+}
+
+LABEL_STYLE = (
+    ":host { font: inherit; color: inherit; letter-spacing: inherit; white-space: nowrap; }"
+)
+
+_followed: list[tuple[SessionContext, Callable[[], None]]] = []
+"""Sessions that follow their study, and how to end that."""
+
+
+def make_page(path: Path) -> frame.Document:
+    """Make the page of a study for one browser session.
+
+    Parameters
+    ----------
+    path
+        The study's directory.
+
+    Raises
+    ------
+    NotAStudy, StudyTooNew
+        There is no study that can be shown.
+    """
+    feed = Feed.of(path)
+    _configure()
+    state = ExplorerState(feed)
+    head = Header(state)
+    page = frame.document(
+        PAGE,
+        f"REMAP · {feed.study.name}",
+        early_bar=frame.early(head.bar.html, header.BAR_STYLE),
+        early_data=frame.early(
+            EARLY_TABS + data_selector.data_html(feed.study),
+            EARLY_TABS_STYLE + data_selector.STYLE,
+        ),
+    )
+    right = pn.Column(sizing_mode="stretch_both", margin=0)
+    corner = pn.Column(margin=0)
+    # Views are drawn in this order: the overview is what people come for.
+    page.add_panel("overview", Overview(state))
+    page.add_panel("bar", head.bar)
+    page.add_panel("notice", head.notice)
+    page.add_panel("drawer", Drawer(state))
+    page.add_panel("tabs", right)
+    page.add_panel("corner", corner)
+    page.add_panel("told", head.announcement)
+
+    def finish() -> None:
+        right.extend([tabs(state), Curtain(selector=".tabs-card > .early", margin=0)])
+        corner.extend([frame.mode_switch(), *_notifications()])
+
+    # The Material components' script is as large as all others: it comes after the first picture.
+    pn.state.onload(finish)
+    _follow(state)
+    return page
+
+
+def make_problem_page(error: RemapError) -> frame.Document:
+    """Make a page that says why there is no study to show, and what to do."""
+    _configure()
+    return frame.document(PROBLEM, "REMAP", words=escape(str(error)))
+
+
+def tabs(state: ExplorerState) -> pn.viewable.Viewable:
+    """Arrange the right side: the data selector in front, the inspector at the first inspection."""
+    queue = _label(_queue_label(state))
+    made = pmui.Tabs(
+        (_label("Data selector"), DataSelector(state)),
+        (_label("Model inspector"), Inspector(state)),
+        (queue, Queue(state)),
+        active=DATA if state.inspected is None else INSPECTOR,
+        theme_config=frame.material_theme(),
+        sx=TABS_STYLE,
+        styles={"min-width": "0"},
+        sizing_mode="stretch_both",
+        margin=0,
+    )
+    state.param.watch(lambda _: queue.param.update(html=_queue_label(state)), "snapshot")
+
+    def inspect(_: object) -> None:
+        # Whoever watches the queue, or has chosen a tab before, is left where they are.
+        if made.active == DATA:
+            made.active = INSPECTOR
+        state.param.unwatch(watcher)
+
+    if state.inspected is None:
+        watcher = state.param.watch(inspect, "inspected")
+    return made
+
+
+def _label(html: str) -> Fragment:
+    return Fragment(html=html, margin=0, stylesheets=[LABEL_STYLE])
+
+
+def _queue_label(state: ExplorerState) -> str:
+    counts = state.snapshot.counts
+    return f"Queue ({counts[Status.QUEUED] + counts[Status.TRAINING]})"
+
+
+def _configure() -> None:
+    pn.extension(reconnect=True)
+    # No style of Panel's own on what is not a Material component.
+    pn.config.design = Design
+    frame.begin_in_mode()
+    # Not by pn.extension, which would load the library of Panel's own notifications besides.
+    pn.config.notifications = True
+
+
+def _notifications() -> tuple[pn.viewable.Viewable, ...]:
+    """Give the place of the session's short notes; a page without a session has none."""
+    area = pn.state.notifications
+    if not isinstance(area, NotificationArea):
+        return ()
+    area.theme_config = frame.material_theme()
+    return (area,)
+
+
+def _follow(state: ExplorerState) -> None:
+    """Have the session follow its study until it is destroyed."""
+    # Not every server calls the hook at a session's end: what it left is ended by the next.
+    for context, end in _followed.copy():
+        if context.destroyed:
+            end()
+            _followed.remove((context, end))
+    document = pn.state.curdoc
+    if document is None or document.session_context is None:
+        return
+    end = state.follow(document)
+    _followed.append((document.session_context, end))
+    pn.state.on_session_destroyed(lambda _: end())

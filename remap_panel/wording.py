@@ -1,0 +1,46 @@
+"""Figures and origins in words, the same in every view."""
+
+from __future__ import annotations
+
+from remap_ray.study import Model, Origin
+
+__all__ = ["accuracy", "compact", "flops", "origin"]
+
+UNITS = ("", "k", "M", "G", "T")
+
+
+def compact(count: float) -> str:
+    """Write a number of things as people say it: ``950``, ``1.6k``, ``412.8k``, ``1.2M``."""
+    number, unit = _scaled(count)
+    return f"{number}{unit}"
+
+
+def flops(count: int) -> str:
+    """Write floating-point operations with their unit: ``950 FLOP``, ``1.1 MFLOP``."""
+    number, unit = _scaled(count)
+    return f"{number} {unit}FLOP"
+
+
+def accuracy(share: float | None) -> str:
+    """Write an accuracy (0 to 1) with three decimals, and one that is not known as a dash."""
+    return "–" if share is None else f"{share:.3f}"
+
+
+def origin(model: Model) -> str:
+    """Say where a model comes from: ``sampled``, ``child of m3: Removed MaxPool(2) at 2``.
+
+    The words of edits may hold what a person wrote: escape them before they become HTML.
+    """
+    if model.origin is Origin.SAMPLED and model.parent is None:
+        return "sampled"
+    source = model.origin.value if model.parent is None else f"child of m{model.parent}"
+    return f"{source}: {model.words}" if model.words else source
+
+
+def _scaled(count: float) -> tuple[str, str]:
+    for power, unit in enumerate(UNITS):
+        scaled = count / 1000**power
+        # What would be rounded up to 1000 belongs to the next unit.
+        if scaled < (999.5 if power == 0 else 999.95) or unit == UNITS[-1]:
+            break
+    return (f"{scaled:.0f}" if power == 0 else f"{scaled:.1f}"), unit

@@ -1,0 +1,128 @@
+"""Samples per second of the trainer, against a bare hand-written loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from time import process_time
+
+import numpy as np
+import torch
+
+from remap_ray.recipe import Recipe
+from remap_ray.space import Activation, Architecture, Conv, Dense, MaxPool
+from remap_ray.training import datasets
+from remap_ray.training.network import build
+from remap_ray.training.task import Task, Trained
+from remap_ray.training.tensors import Prepared, prepare
+from remap_ray.training.trainer import train
+from tests.benchmarks.plain_training import train_plainly
+from tests.benchmarks.report import Table, quantity
+from tests.benchmarks.timing import seconds_in_turn, speed_ratio, timed
+
+__all__ = ["measure"]
+
+RELU = Activation("relu")
+LAYERS = (
+    Conv(16, 3, padding=1),
+    RELU,
+    MaxPool(2),
+    Conv(32, 3, padding=1),
+    RELU,
+    MaxPool(2),
+    Dense(64),
+    RELU,
+)
+
+
+@dataclass(frozen=True)
+class Images:
+    """A part of a data set: images (N, C, H, W) and labels (N,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def measure(quick: bool) -> Table:
+    """Time both on made-up images of Fashion-MNIST's size and on digits, with one thread."""
+    rounds, epochs = (1, (1, 1)) if quick else (7, (2, 10))
+    large, digits = _noise(512 if quick else 5_120), _digits()
+    with _one_thread():
+        rows = (
+            _row("28 x 28, made up", large, 256, epochs[0], rounds),
+            _row("28 x 28, made up", large, 32, epochs[0], rounds),
+            _row("8 x 8, digits", digits, 256, epochs[1], rounds),
+            _row("8 x 8, digits", digits, 32, epochs[1], rounds),
+        )
+    return Table(
+        "`trainer.train`, with all its events, against a bare loop with the "
+        "same settings: float32, channels_last, Adam, a validation after each epoch, on one "
+        "thread, in seconds of processor time. The network is "
+        f"`{_network((1, 28, 28), 10).words}`.",
+        (
+            "images",
+            "in training",
+            "epochs",
+            "batch",
+            "ours, samples/s",
+            "plain, samples/s",
+            "ratio",
+        ),
+        rows,
+    )
+
+
+def _network(shape: tuple[int, int, int], classes: int) -> Architecture:
+    return Architecture(shape, classes, LAYERS)
+
+
+def _noise(count: int) -> Prepared:
+    rng = np.random.default_rng(0)
+    parts = [
+        Images(rng.integers(0, 256, (size, 1, 28, 28), dtype=np.uint8), rng.integers(0, 10, size))
+        for size in (count, count // 5)
+    ]
+    return prepare(*parts, "cpu")
+
+
+def _digits() -> Prepared:
+    loaded = datasets.load("digits")
+    return prepare(loaded.train, loaded.validation, "cpu")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _row(name: str, data: Prepared, batch_size: int, epochs: int, rounds: int) -> tuple[str, ...]:
+    architecture = _network(tuple(data.train.images.shape[1:]), data.classes)
+    recipe = Recipe(epochs, batch_size)
+
+    def ours() -> None:
+        *_, last = train(Task(architecture, recipe, 0, epochs), data, lambda: False)
+        assert isinstance(last, Trained)
+
+    def plain() -> None:
+        train_plainly(build(architecture, seed=0), data, recipe, epochs)
+
+    seconds = seconds_in_turn(
+        {"ours": timed(ours, process_time), "plain": timed(plain, process_time)}, rounds
+    )
+    samples = epochs * len(data.train)
+    return (
+        name,
+        f"{len(data.train):,}",
+        str(epochs),
+        str(batch_size),
+        quantity(samples / median(seconds["ours"])),
+        quantity(samples / median(seconds["plain"])),
+        speed_ratio(seconds["ours"], seconds["plain"]),
+    )
