@@ -451,7 +451,7 @@ def test_a_failed_model_says_why(study: Study) -> None:
 @pytest.mark.parametrize("fact", [
     "record_epoch", "record_checkpoint", "finish", "fail", "requeue", "record_cancelled"
 ])  # fmt: skip
-@pytest.mark.parametrize("status", ["queued", "done", "failed", "cancelled", "missing"])
+@pytest.mark.parametrize("status", ["queued", "done", "failed", "cancelled", "missing", "foreign"])
 def test_what_is_not_in_training_takes_no_facts(study: Study, fact: str, status: str) -> None:
     """A late event of a model that has gone on changes nothing of it, nor its files."""
     lease = lease_of(study)
@@ -470,6 +470,9 @@ def test_what_is_not_in_training_takes_no_facts(study: Study, fact: str, status:
             lease.claim(9)
             with study.writing() as (connection, _):
                 connection.exec_driver_sql("DELETE FROM models WHERE number = 1")
+        case "foreign":
+            with study.writing() as (connection, _):
+                connection.exec_driver_sql("UPDATE models SET lease = 7 WHERE number = 1")
     models, number = study.models(), study.changes().number
     files = {one.name: one.read_bytes() for one in (study.path / "weights").iterdir()}
     assert FACTS[fact](lease, study) is False

@@ -279,8 +279,8 @@ def test_what_left_the_drawer_is_told_until_it_comes_back(toy_study: Study) -> N
 
 
 def test_changes_give_each_row_once_in_its_latest_state(toy_study: Study) -> None:
-    toy_study.submit(submission(n) for n in (1, 2, 3))
     lease = take_lease(toy_study, Holder.this_process("t"), 1)
+    toy_study.submit(submission(n) for n in (1, 2, 3))
     start = toy_study.changes()
     assert [one.number for one in start.models] == [1, 2, 3]
     lease.claim(2)
