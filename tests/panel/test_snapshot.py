@@ -168,6 +168,8 @@ def test_a_placement_counts_for_its_own_version_only(before: Snapshot) -> None:
     after = advance(before, Change(8, placements=placed), ALIVE)
     assert after.points["structure"].keys() == {1, 2, 3, 9}
     assert after.points["predictions"].keys() == {1, 8}
+    assert before.points["structure"].keys() == {1, 2, 3}, "the one before has its own"
+    assert before.points["predictions"].keys() == {1}
     assert "structure" not in advance(Snapshot(), Change(1, placements=placed), ALIVE).versions
     assert advance(Snapshot(), Change(1, placements=placed), ALIVE).points["structure"] == {}
 
