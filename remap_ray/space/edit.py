@@ -179,7 +179,7 @@ def to_dict(edit: Edit) -> dict[str, Any]:
 
 def from_dict(form: Mapping[str, Any]) -> Edit:
     """Make an edit of its JSON form, or raise `InvalidArchitecture` naming what is wrong."""
-    name = form.get("edit")
+    name = str(form.get("edit"))
     index = form.get("index")
     if name not in NAMES:
         raise InvalidArchitecture(f"unknown edit {name!r}; known are {', '.join(NAMES)}")
