@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
@@ -52,9 +53,6 @@ COLUMNS = (
         actions={"cancel": Action("Cancel", "×")},
     ),
 )
-
-EMPTY = """No models yet.
-Those that are sampled or generated wait here, train, and stay with what they showed."""
 
 GROUPS = {Status.TRAINING: 0, Status.QUEUED: 1}
 """What stands above what; everything that has ended comes last."""
@@ -117,11 +115,12 @@ class Queue(Viewer):
         super().__init__()
         self._state = state
         self._lines: dict[int, Line] = {}
+        path = shlex.quote(str(state.study.path))
         self.table = LiveTable(
             COLUMNS,
             self._rows,
             label="Queue: models that wait, train or were trained",
-            empty=EMPTY,
+            empty=f"No models yet.\nTo sample and train some, run: remap sample {path}",
             on_hover=self._hover,
             on_click=state.click,
             on_action=lambda number, _: state.cancel(number),

@@ -157,10 +157,11 @@ def measure(quick: bool) -> Table:
         f"`remap sample --data digits --models {models} --epochs {epochs} --max-parameters "
         f"{MOST_PARAMETERS}` against a plain PyTorch loop over the same networks, one after "
         f"another in one process that keeps nothing, {max(rounds, 1)} times in turn. Models per "
-        "minute count from the moment when every trainer is at work to the end of the last training, "
-        "each model as much as the plain loop needs for it; the ratio is to the plain loop with the "
-        "better number of threads; the other is tried in the first round only. Memory is the peak "
-        "of all processes together (PSS), looked at in that round, whose times do not count.",
+        "minute count from the moment when every trainer is at work to the end of the last "
+        "training, each model as much as the plain loop needs for it. The ratio is to the plain "
+        "loop with the better number of threads; the other is tried in the first round only. "
+        "Memory is the peak of all processes together (PSS), looked at in that round, whose times "
+        "do not count.",
         (
             "what",
             "models/min",

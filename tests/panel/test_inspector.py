@@ -318,6 +318,7 @@ def test_a_failed_model_shows_its_reason(lease: Lease, explore: Explore) -> None
     assert "it was not trained to the end" in said
 
 
+@pytest.mark.promise("PAGE-6")
 def test_it_grows_while_a_model_trains_and_rebuilds_nothing(lease: Lease, explore: Explore) -> None:
     study = lease.study
     (model,) = lease.claim(1)

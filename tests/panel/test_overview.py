@@ -113,6 +113,7 @@ def test_all_projections_are_columns_of_one_source(full: Study, explore: Explore
             assert columns[f"{map_}_y"][place] == np.float32(point.y)
 
 
+@pytest.mark.promise("PAGE-7")
 def test_updates_are_streams_and_patches_only(lease: Lease, explore: Explore) -> None:
     study = lease.study
     state = explore(study)
@@ -156,6 +157,7 @@ def test_nothing_is_sent_when_nothing_of_the_overview_changed(
     assert events == []
 
 
+@pytest.mark.promise("PAGE-2")
 def test_switching_sends_no_coordinates(full: Study, explore: Explore) -> None:
     state = explore(full)
     view = Overview(state)
@@ -172,6 +174,7 @@ def test_switching_sends_no_coordinates(full: Study, explore: Explore) -> None:
     assert "predictions" in plot_of(view).summary
 
 
+@pytest.mark.promise("PAGE-4")
 def test_a_hover_previews_one_model_and_inspects_none(full: Study, explore: Explore) -> None:
     state = explore(full)
     view = Overview(state)

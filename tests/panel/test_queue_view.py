@@ -123,7 +123,8 @@ def test_a_child_tells_its_parent_and_its_edits(toy_study: Study) -> None:
 
 def test_an_empty_study_has_no_lines(toy_study: Study) -> None:
     assert lines(snapshot_of(toy_study), {}) == {}
-    assert "No models yet" in Queue(ExplorerState(Feed.of(toy_study.path))).table.empty
+    empty = Queue(ExplorerState(Feed.of(toy_study.path))).table.empty
+    assert empty.endswith(f"run: remap sample {toy_study.path}")
     Feed.close_all()
 
 

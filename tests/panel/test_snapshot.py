@@ -226,6 +226,7 @@ def test_what_the_queue_says_follows_the_snapshot(before: Snapshot) -> None:
     assert advance(before, Change(8, models=tuple(done)), ALIVE).seconds_left == 0.0
 
 
+@pytest.mark.promise("STUDY-2")
 def test_a_study_followed_from_any_point_is_the_same(toy_study_full: Study) -> None:
     whole = advance(Snapshot(), toy_study_full.changes(), NOBODY)
     assert whole.counts == toy_study_full.counts()

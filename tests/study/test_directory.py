@@ -199,6 +199,7 @@ def _in_database(path: Path, *statements: str) -> None:
         (a_foreign_database, "has a study.db that is no study", "name another directory"),
     ],
 )
+@pytest.mark.promise("STUDY-9")
 def test_what_is_no_study_is_refused(tmp_path: Path, maker: Maker, says: str, way_out: str) -> None:
     path = tmp_path / "s"
     maker(path)
@@ -215,6 +216,7 @@ def test_what_is_no_study_is_refused(tmp_path: Path, maker: Maker, says: str, wa
     assert contents(path) == before
 
 
+@pytest.mark.promise("STUDY-9")
 def test_a_newer_format_is_refused_with_both_numbers(tmp_path: Path) -> None:
     path = tmp_path / "s"
     a_newer_study(path)

@@ -85,6 +85,7 @@ def test_numbers_and_places_follow_the_order_of_submission(toy_study: Study) -> 
     assert [one.architecture.layers[0].units for one in toy_study.models()] == [5, 3, 4, 1, 2]
 
 
+@pytest.mark.promise("STUDY-8")
 def test_what_the_study_has_is_not_queued_again(toy_study: Study) -> None:
     (number,) = toy_study.submit([submission(8, words="first")])
     again = toy_study.submit(
@@ -111,6 +112,7 @@ def test_what_is_done_is_given_and_stays_done(toy_study_full: Study) -> None:
     assert toy_study_full.model(1) == done
 
 
+@pytest.mark.promise("STUDY-8")
 def test_a_seed_comes_of_the_study_the_network_and_the_repeat_alone(tmp_path: Path) -> None:
     def seeds(name: str, seed: int, order: list[int]) -> dict[str, int]:
         with synthetic.empty_study(tmp_path / name, seed=seed) as study:
@@ -323,6 +325,7 @@ def test_changes_are_read_in_one_transaction(toy_study: Study) -> None:
         assert (len(rest.epochs), len(rest.drawer)) == (2, 1)
 
 
+@pytest.mark.promise("STUDY-2")
 def test_every_write_raises_the_number_by_one_and_a_heartbeat_does_not(toy_study: Study) -> None:
     toy_study.submit(submission(n) for n in (1, 2))
     lease = take_lease(toy_study, Holder.this_process("t"), 1)
