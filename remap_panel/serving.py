@@ -80,6 +80,7 @@ def serve(
     port: int,
     address: str = HOST,
     ready: Callable[[Callable[[], None]], None] | None = None,
+    leaving: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve a study's page at ``/`` until it is stopped; Ctrl-C stops it too.
 
@@ -92,6 +93,8 @@ def serve(
     ready
         Called once the server listens, with what stops it; that may be called from any thread
         and from a signal handler.
+    leaving
+        Called first when the server ends, before what takes a while.
 
     Raises
     ------
@@ -140,6 +143,7 @@ def serve(
         # Asked for: the server ends as it does when it is stopped.
         pass
     finally:
+        leaving()
         server.stop()
         Feed.close_all()
         # Panel has put a handler of its own in place.
