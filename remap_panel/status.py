@@ -84,12 +84,10 @@ def status_table(study: Study) -> Table:
     """Give every model as a row, the best first."""
     models = study.models()
     said = reasons(models, study.heartbeat())
-    table = Table(box=None)
+    table = Table(box=None, expand=True)
     for name in ("model", "accuracy", "parameters", "epochs", "reason"):
-        table.add_column(
-            name, no_wrap=True, min_width=max(len(name), 12 if name == "reason" else 0)
-        )
-    table.add_column("layers", no_wrap=True, overflow="ellipsis")
+        table.add_column(name, no_wrap=True)
+    table.add_column("layers", no_wrap=True, overflow="ellipsis", ratio=1)
     for one in sorted(models, key=lambda model: (-(model.accuracy or -1.0), model.number)):
         table.add_row(
             one.name,
