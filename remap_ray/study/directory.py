@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,10 +26,6 @@ WEIGHTS = "weights"
 PART = f"{DATABASE}.part"
 LEFTOVERS = frozenset(f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal"))
 """What a crash while creating may leave; the next attempt starts from these anew."""
-
-MAGIC = b"SQLite format 3\0"
-HEADER_BYTES = 100
-"""SQLite's file header: its ``user_version`` stands at byte 60, its ``application_id`` at 68."""
 
 
 def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail]) -> None:
@@ -175,15 +172,18 @@ def unreadable(path: Path, reason: object) -> NotAStudy:
 
 
 def _format_of(path: Path) -> int:
-    # Read by hand: a connection, even a read-only one, would leave a log beside the file.
+    # Never read by hand: closing any other descriptor of the file would drop, unseen, the locks
+    # of this process's connections to it, and another process would take itself for the last
+    # one and delete the log under them.
     try:
-        with (path / DATABASE).open("rb") as file:
-            header = file.read(HEADER_BYTES)
-    except OSError as error:
-        raise unreadable(path, error.strerror) from error
-    if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
-        raise unreadable(path, "it is no SQLite database")
-    version, application = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
+        connection = sqlite3.connect(path / DATABASE)
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise unreadable(path, error) from error
     if application != schema.APPLICATION_ID:
         raise NotAStudy(path, f"has a {DATABASE} that is no study", "name another directory")
-    return version
+    return int(version)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from remap_panel.snapshot import NOBODY, Snapshot, advance
-from remap_ray.study import Holder, Status, open_study, take_lease
+from remap_ray.study import Holder, Status, Study, open_study, take_lease
 from tests import synthetic
 from tests.study.children import child, children
 
@@ -180,3 +182,27 @@ def test_a_killed_writer_leaves_a_whole_study(tmp_path: Path, heard: int) -> Non
         for one in waiting:
             assert one.status is Status.TRAINING
     _check_whole(path)
+
+
+@pytest.mark.promise("STUDY-5")
+def test_looking_in_again_does_not_drop_the_locks_of_who_is_there(tmp_path: Path) -> None:
+    """Another process that comes and goes must never take itself for the last one.
+
+    SQLite's locks are the process's, and closing any descriptor of a file drops
+    them: a reader would be left with a log that was deleted under it, and see
+    nothing of what is written from then on.
+    """
+    with synthetic.full_study(tmp_path / "study", done=3, waiting=2) as here:
+        before = here.changes().number
+        # This process looks in a second time, as a server with two pages does.
+        Study.open(here.path).close()
+        script = (
+            "import sys; from pathlib import Path; from remap_ray.study import Study\n"
+            "with Study.open(Path(sys.argv[1])) as study: study.keep(1)"
+        )
+        for _ in range(2):
+            subprocess.run([sys.executable, "-c", script, str(here.path)], check=True, timeout=60)
+        assert here.changes().number == before + 2
+        here.keep(2)
+        with Study.open(here.path) as again:
+            assert [one.model for one in again.drawer()] == [1, 2]
