@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Limits,
         MaxPool,
     )
+    from remap_ray.space.edits import Prepend, Remove, Reparameterize, Replace
     from remap_ray.study import Model, Study, Submission, open_study
 
 _PLACES = {
@@ -37,8 +38,12 @@ _PLACES = {
     "Limits": "remap_ray.space",
     "MaxPool": "remap_ray.space",
     "Model": "remap_ray.study",
+    "Prepend": "remap_ray.space.edits",
     "Recipe": "remap_ray.recipe",
     "RemapError": "remap_ray.errors",
+    "Remove": "remap_ray.space.edits",
+    "Reparameterize": "remap_ray.space.edits",
+    "Replace": "remap_ray.space.edits",
     "Study": "remap_ray.study",
     "Submission": "remap_ray.study",
     "add_samples": "remap_ray.creation",
@@ -56,8 +61,12 @@ __all__ = [
     "Limits",
     "MaxPool",
     "Model",
+    "Prepend",
     "Recipe",
     "RemapError",
+    "Remove",
+    "Reparameterize",
+    "Replace",
     "Study",
     "Submission",
     "__version__",

@@ -23,9 +23,10 @@ from remap_ray.space.edit import (
     describe,
     inverse,
 )
-from remap_ray.space.layers import Dense, Layer, Shape
+from remap_ray.space.layers import Layer, Shape, Value
 from remap_ray.space.sampling import STOP, Limits, Space
 from remap_ray.space.script import difference
+from remap_ray.space.shapes import is_image
 
 __all__ = [
     "NAMES",
@@ -138,6 +139,9 @@ def variations(
         for _ in range(ATTEMPTS if where else 0):
             edits = _draw_edits(architecture, rng.randint(*changes), where, space, rng)
             attempt = apply(architecture, edits)
+            if len(edits) < changes[0]:
+                short = f"only {len(edits)} of at least {changes[0]} changes can be made here"
+                attempt = replace(attempt, problem=short)
             *_, proposal = _judged([*found, attempt], limits, known or {})
             if proposal.problem is None:
                 break
@@ -199,7 +203,7 @@ def _where(
     return where
 
 
-def _choices(layer: Layer, space: Space) -> list[tuple[str, object]]:
+def _choices(layer: Layer, space: Space) -> list[tuple[str, Value]]:
     """Give every other value that a layer's parameters could take in the space's grids."""
     grid = space.grids.get(layer.kind, {})
     return [
@@ -218,6 +222,19 @@ def _draw_edits(
     rng: Random,
 ) -> tuple[Edit, ...]:
     edits: list[Edit] = []
+    # From front to back: when a new layer is drawn, all that comes before it is settled.
+    for index, name in sorted(_draw_plan(changes, where, rng), key=_from_front):
+        edit = _draw_edit(architecture, edits, index, name, space, rng)
+        if edit is not None:
+            edits.append(edit)
+    return tuple(edits)
+
+
+def _draw_plan(
+    changes: int, where: Mapping[int, tuple[str, ...]], rng: Random
+) -> list[tuple[int, str]]:
+    """Draw where something changes and how; fewer than ``changes`` where no more are open."""
+    plan: list[tuple[int, str]] = []
     touched: set[int] = set()
     for _ in range(changes):
         # A layer changes once; before it, anything may be put as often as drawn.
@@ -230,12 +247,15 @@ def _draw_edits(
             break
         index = rng.choice(places)
         name = rng.choice(open_types[index])
-        edit = _draw_edit(architecture, edits, index, name, space, rng)
-        if edit is not None:
-            edits.append(edit)
-            if not isinstance(edit, Prepend):
-                touched.add(index)
-    return tuple(edits)
+        plan.append((index, name))
+        if name != "prepend":
+            touched.add(index)
+    return plan
+
+
+def _from_front(change: tuple[int, str]) -> tuple[int, bool]:
+    index, name = change
+    return index, name != "prepend"
 
 
 def _draw_edit(
@@ -253,7 +273,7 @@ def _draw_edit(
         parameters = sorted({parameter for parameter, _ in choices})
         parameter = rng.choice(parameters)
         value = rng.choice([value for one, value in choices if one == parameter])
-        return Reparameterize(index, parameter, value)  # type: ignore[arg-type]
+        return Reparameterize(index, parameter, value)
     layer = _draw_layer(architecture, edits, index, name, space, rng)
     if layer is None:
         return None
@@ -274,8 +294,12 @@ def _draw_layer(
         return None
     previous, shape, after_dense = before
     row = {
-        kind: weight for kind, weight in space.row(previous, after_dense).items() if kind != STOP
+        kind: weight
+        for kind, weight in space.row(previous, after_dense).items()
+        if kind != STOP and weight
     }
+    if not row:
+        return None
     old = architecture.layers[index] if name == "replace" else None
     for _ in range(REDRAWS):
         layer = space.draw(rng, row)
@@ -299,5 +323,4 @@ def _before(
         return None
     layers = outcome.layers
     shape = outcome.shapes[-1] if layers else outcome.input_shape
-    flat = any(isinstance(layer, Dense) for layer in layers)
-    return (layers[-1] if layers else None), shape, flat
+    return (layers[-1] if layers else None), shape, not is_image(shape)

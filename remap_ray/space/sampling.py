@@ -84,9 +84,13 @@ class Space:
         )
 
     def row(self, previous: Layer | None, after_dense: bool) -> Row:
-        """Give the successors of a layer (None: of the input) with their weights."""
+        """Give the successors of a layer (None: of the input) with their weights.
+
+        A kind that the space does not know, as a person may have put it into a network,
+        is followed by what the input is followed by.
+        """
         table = self.transitions_after_dense if after_dense else self.transitions
-        return table[START if previous is None else previous.kind]
+        return table.get(START if previous is None else previous.kind, table[START])
 
     def draw(self, rng: Random, row: Row) -> Layer | None:
         """Draw one successor, its parameters uniform over the grid; None is the end."""

@@ -40,6 +40,7 @@ NOTHING = [
 
 @given(architecture_forms())
 @settings(deadline=None, max_examples=50)
+@pytest.mark.promise("SPACE-3")
 def test_an_architecture_survives_json(form: dict[str, Any]) -> None:
     one = Architecture.from_dict(form)
     text = json.dumps(one.to_dict())
@@ -61,6 +62,7 @@ def test_the_json_form_says_its_version_and_space_and_every_default() -> None:
     assert len(form["layers"]) == 6, "the output layer is implied"
 
 
+@pytest.mark.promise("SPACE-4")
 def test_identity_is_of_the_canonical_json() -> None:
     one = Architecture.from_dict(EXAMPLE)
     assert hashlib.sha256(CANONICAL.encode()).hexdigest()[:12] == IDENTITY
@@ -69,6 +71,7 @@ def test_identity_is_of_the_canonical_json() -> None:
 
 @given(architecture_forms(), st.data())
 @settings(deadline=None, max_examples=50)
+@pytest.mark.promise("SPACE-4")
 def test_what_does_nothing_does_not_change_the_identity(
     form: dict[str, Any], data: st.DataObject
 ) -> None:
@@ -85,6 +88,7 @@ def test_what_does_nothing_does_not_change_the_identity(
 
 @given(architecture_forms(), st.data())
 @settings(deadline=None, max_examples=50)
+@pytest.mark.promise("SPACE-4")
 def test_what_does_something_changes_the_identity(
     form: dict[str, Any], data: st.DataObject
 ) -> None:
@@ -114,6 +118,7 @@ def test_identity_knows_the_data() -> None:
     assert len(found) == 8
 
 
+@pytest.mark.promise("SPACE-4")
 def test_identity_is_equal_in_every_process() -> None:
     code = (
         "import json, sys; from random import Random; from itertools import islice\n"
@@ -170,6 +175,7 @@ def test_the_order_of_keys_does_not_matter() -> None:
         ({"layers": {"kind": "conv"}}, "must be lists"),
     ],
 )
+@pytest.mark.promise("SPACE-3")
 def test_what_is_no_architecture_is_refused(changes: dict[Any, Any], says: str) -> None:
     with pytest.raises(InvalidArchitecture, match=says) as caught:
         Architecture.from_dict({**EXAMPLE, **changes})

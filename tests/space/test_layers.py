@@ -115,6 +115,7 @@ def test_both_ends_of_a_range_are_legal(kind: str, name: str) -> None:
         ({"kind": "global_avg_pool"}, "unknown kind"),
     ],
 )
+@pytest.mark.promise("SPACE-3")
 def test_what_is_no_layer_is_refused(form: object, says: str) -> None:
     with pytest.raises(InvalidArchitecture, match=says) as caught:
         layers.from_dict(form)

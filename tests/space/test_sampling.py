@@ -90,6 +90,7 @@ def take(count: int, seed: int = 0, **options: Any) -> list[Architecture]:
 
 
 @pytest.mark.parametrize(("after_dense", "name", "expected"), ROWS)
+@pytest.mark.promise("SPACE-5")
 def test_the_table_is_the_papers(
     paper: Space, after_dense: bool, name: str, expected: dict[str, Fraction]
 ) -> None:
@@ -106,6 +107,7 @@ def test_the_table_has_no_other_rows(paper: Space) -> None:
     assert set(paper.transitions_after_dense) == kinds - {"conv"}
 
 
+@pytest.mark.promise("SPACE-5")
 def test_the_grids_are_the_papers(paper: Space) -> None:
     grids = {
         kind: {parameter: sorted(values) for parameter, values in grid.items()}
@@ -174,6 +176,7 @@ def test_parameters_are_uniform_over_their_grids(paper: Space) -> None:
             assert chisquare([found[value] for value in values]).pvalue > 1e-3, (kind, name)
 
 
+@pytest.mark.promise("SPACE-6")
 def test_samples_keep_the_rules_of_the_space(paper: Space) -> None:
     drawn = take(400, shape=(1, 8, 8))
     assert len({one.identity for one in drawn}) == 400
@@ -216,11 +219,13 @@ def test_the_smallest_image_can_be_sampled() -> None:
     assert not any(isinstance(layer, IMAGE_KINDS) for one in drawn for layer in one.layers)
 
 
+@pytest.mark.promise("SPACE-7")
 def test_the_same_seed_gives_the_same_samples() -> None:
     assert take(25, seed=4) == take(25, seed=4)
     assert take(25, seed=4) != take(25, seed=5)
 
 
+@pytest.mark.promise("SPACE-7")
 def test_a_longer_run_begins_like_a_shorter_one() -> None:
     whole = take(40)
     for count in (0, 1, 7, 39):
@@ -254,6 +259,7 @@ def test_a_run_that_goes_on_ends_where_one_at_once_does(
     assert collect(set(whole[:already])) == whole[already:]
 
 
+@pytest.mark.promise("SPACE-8")
 def test_an_impossible_wish_ends_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "PATIENCE", 100)
     with pytest.raises(InvalidRequest) as caught:
@@ -273,6 +279,7 @@ def test_an_impossible_wish_ends_with_a_way_out(monkeypatch: pytest.MonkeyPatch)
         Limits(30_000, 100_000, 5),
     ],
 )
+@pytest.mark.promise("SPACE-8")
 def test_samples_keep_the_limits(limits: Limits) -> None:
     drawn = take(25, limits=limits)
     assert len(drawn) == 25

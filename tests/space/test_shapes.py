@@ -119,6 +119,7 @@ def test_padding_makes_room() -> None:
         ([Conv(8, 3), Conv(8, 7), Conv(8, 7)], 1, r"Conv\(8, 7x7\): the image is only 6x6 here"),
     ],
 )
+@pytest.mark.promise("SPACE-2")
 def test_the_first_impossible_layer_is_named(layers: list[Any], at: int, says: str) -> None:
     with pytest.raises(InvalidArchitecture, match=f"^layer {at}, {says}") as caught:
         Architecture((1, 8, 8), 10, tuple(layers))
