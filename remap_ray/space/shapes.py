@@ -34,7 +34,7 @@ def after(layer: Layer, shape: Shape, index: int) -> Shape:
         ``layer 5, MaxPool(5): the image is only 3x3 here``.
     """
     if layer.needs_image and not is_image(shape):
-        reason = "an image is needed, but a Dense before it has made the data flat"
+        reason = "an image is needed, but a Dense or GlobalAvgPool before it made the data flat"
         raise InvalidArchitecture(f"{layer.words}: {reason}", index)
     try:
         return layer.output(shape)

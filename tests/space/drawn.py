@@ -26,6 +26,9 @@ def _forms(number: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Any]]:
     }
     kinds = {
         "conv": conv,
+        "depthwise_conv": conv,
+        "global_avg_pool": {"required": {}, "optional": {}},
+        "batch_norm": {"required": {}, "optional": {}},
         "max_pool": pool,
         "avg_pool": pool,
         "dense": {"required": {"units": number}, "optional": {}},
