@@ -12,6 +12,7 @@ from typing import Any, final
 from remap_ray.errors import InvalidArchitecture
 from remap_ray.space import layers as kinds
 from remap_ray.space import shapes
+from remap_ray.space import text as words
 from remap_ray.space.layers import Layer, Shape
 
 __all__ = ["JSON_VERSION", "Architecture"]
@@ -95,6 +96,25 @@ class Architecture:
     def words(self) -> str:
         """The layers in words, such as ``Conv(16, 3x3), Activation(relu)``."""
         return ", ".join(layer.words for layer in self.layers) or "no hidden layer"
+
+    @property
+    def text(self) -> str:
+        """The layers as people type them, such as ``conv16x3 relu max2 dense64``."""
+        return " ".join(layer.text for layer in self.layers)
+
+    @staticmethod
+    def from_text(text: str, input_shape: Shape, classes: int) -> Architecture:
+        """Make an architecture of its text form, such as ``conv16x3s2p1 relu max2 drop0.25``.
+
+        Words are parted by blanks or commas; ``same`` may stand for the padding
+        ``(kernel_size - 1) // 2``, as in ``conv16x3same``.
+
+        Raises
+        ------
+        InvalidArchitecture
+            Naming the word that cannot be read, or the layer that cannot stand there.
+        """
+        return Architecture(input_shape, classes, words.read(text))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form, every default filled in."""

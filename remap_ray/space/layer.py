@@ -27,7 +27,7 @@ class Parameter:
     """What one parameter of a layer kind may be.
 
     Either ``choices`` is given (a word out of a list), or ``low`` and ``high``
-    (a number, both ends legal).
+    (a number, both ends legal). ``symbol`` stands before its value in the text form.
     """
 
     type: type[int | float | str]
@@ -35,6 +35,7 @@ class Parameter:
     low: float = 0
     high: float = 0
     choices: tuple[str, ...] = ()
+    symbol: str = ""
 
     def problem(self, value: object) -> str | None:
         """Say why ``value`` is not legal, or None where it is."""
@@ -49,9 +50,9 @@ class Parameter:
         return None
 
 
-def whole(default: int | None, grid: tuple[int, ...] = (), low: int = 1) -> Any:
+def whole(default: int | None, grid: tuple[int, ...] = (), low: int = 1, symbol: str = "") -> Any:
     """Declare a whole-number field; it must be given where ``default`` is None."""
-    declared = {"parameter": Parameter(int, grid, low, LARGEST)}
+    declared = {"parameter": Parameter(int, grid, low, LARGEST, symbol=symbol)}
     return field(default=MISSING if default is None else default, metadata=declared)
 
 
@@ -68,6 +69,8 @@ class Layer(ABC):
     """Name in JSON."""
     name: ClassVar[str]
     """Name in words."""
+    word: ClassVar[str]
+    """Name in the text form; empty where its choices are words themselves."""
     letter: ClassVar[str]
     """Symbol in a chip; empty where the chip draws something else."""
     needs_image: ClassVar[bool] = False
@@ -100,6 +103,16 @@ class Layer(ABC):
         """The layer in words, such as ``Conv(16, 3x3)``."""
         return f"{self.name}({self.arguments})" if self.arguments else self.name
 
+    @property
+    def text(self) -> str:
+        """The layer in the text form, such as ``conv16x3p1``; defaults are left out."""
+        written = (
+            one.metadata["parameter"].symbol + _written(getattr(self, one.name))
+            for one in fields(self)
+            if one.default is MISSING or getattr(self, one.name) != one.default
+        )
+        return self.word + "".join(written)
+
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
         """Give the declared parameters by name, in order."""
@@ -121,3 +134,7 @@ class Layer(ABC):
             if parameter.type is float:
                 # One number has one JSON form: 0 and 0.0 must share an identity.
                 object.__setattr__(self, name, float(value))
+
+
+def _written(value: Value) -> str:
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -48,9 +48,9 @@ class _Convolution(Layer):
     needs_image = True
 
     filters: int = whole(None, (16, 32, 64, 128))
-    kernel_size: int = whole(None, (1, 3, 5))
-    stride: int = whole(1)
-    padding: int = whole(0, low=0)
+    kernel_size: int = whole(None, (1, 3, 5), symbol="x")
+    stride: int = whole(1, symbol="s")
+    padding: int = whole(0, low=0, symbol="p")
 
     @property
     def window(self) -> int:
@@ -73,6 +73,7 @@ class Conv(_Convolution):
 
     kind = "conv"
     name = "Conv"
+    word = "conv"
     letter = "C"
 
     def parameter_count(self, shape: Shape) -> int:
@@ -96,6 +97,7 @@ class DepthwiseConv(_Convolution):
 
     kind = "depthwise_conv"
     name = "DepthwiseConv"
+    word = "depthwise"
     letter = "W"
 
     def parameter_count(self, shape: Shape) -> int:
@@ -111,7 +113,7 @@ class _Pool(Layer):
     needs_image = True
 
     size: int = whole(None, (5, 3, 2))
-    stride: int = whole(2, (2,))
+    stride: int = whole(2, (2,), symbol="s")
 
     @property
     def window(self) -> int:
@@ -135,6 +137,7 @@ class MaxPool(_Pool):
 
     kind = "max_pool"
     name = "MaxPool"
+    word = "max"
     letter = "M"
 
 
@@ -145,6 +148,7 @@ class AvgPool(_Pool):
 
     kind = "avg_pool"
     name = "AvgPool"
+    word = "avg"
     letter = "A"
 
 
@@ -155,6 +159,7 @@ class GlobalAvgPool(Layer):
 
     kind = "global_avg_pool"
     name = "GlobalAvgPool"
+    word = "globalavg"
     letter = "G"
     needs_image = True
 
@@ -173,6 +178,7 @@ class BatchNorm(Layer):
 
     kind = "batch_norm"
     name = "BatchNorm"
+    word = "batchnorm"
     letter = "B"
 
     @property
@@ -193,6 +199,7 @@ class Dense(Layer):
 
     kind = "dense"
     name = "Dense"
+    word = "dense"
     letter = "D"
 
     units: int = whole(None, (16, 64, 128, 256))
@@ -218,6 +225,7 @@ class Dropout(Layer):
 
     kind = "dropout"
     name = "Dropout"
+    word = "drop"
     letter = ""
 
     rate: float = field(
@@ -246,6 +254,7 @@ class Activation(Layer):
 
     kind = "activation"
     name = "Activation"
+    word = ""
     letter = ""
 
     function: str = field(
