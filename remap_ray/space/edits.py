@@ -62,6 +62,7 @@ def ablations(
     layers: Collection[int] | None = None,
     limits: Limits | None = None,
     known: Known | None = None,
+    fixed: Collection[int] = (),
 ) -> tuple[Proposal, ...]:
     """Propose one child for each layer, with that layer removed.
 
@@ -71,13 +72,27 @@ def ablations(
         Zero-based indices; all by default. The output layer is none of them.
     limits, known
         What a child must keep, and what need not be trained again.
+    fixed
+        Indices of layers that must stay as they are.
+
+    Raises
+    ------
+    InvalidRequest
+        A layer that is not there is to stay fixed.
 
     References
     ----------
     Cashman et al., 2019, section 5.4.
     """
     chosen = range(len(architecture.layers)) if layers is None else sorted(set(layers))
-    proposals = (apply(architecture, [Remove(index)]) for index in chosen)
+    _check_fixed(architecture, fixed)
+    proposals = []
+    for index in chosen:
+        one = apply(architecture, [Remove(index)])
+        if index in fixed:
+            words = architecture.layers[index].words
+            one = replace(one, problem=f"{words} at {index} is to stay fixed", fault=None)
+        proposals.append(one)
     return _judged(proposals, limits, known or {})
 
 
@@ -90,6 +105,7 @@ def variations(
     seed: int = 0,
     known: Known | None = None,
     space: Space | None = None,
+    fixed: Collection[int] = (),
 ) -> tuple[Proposal, ...]:
     """Propose random neighbours of a network.
 
@@ -113,6 +129,8 @@ def variations(
         The same seed gives the same children.
     space
         Whose transitions and grids are used; the paper's by default.
+    fixed
+        Indices of layers that must stay as they are; others may be put before them.
 
     Returns
     -------
@@ -123,16 +141,17 @@ def variations(
     Raises
     ------
     InvalidRequest
-        A negative count, an empty range of changes, or an unknown type or position.
+        A negative count, an empty range of changes, or an unknown type, position or fixed layer.
 
     References
     ----------
     Cashman et al., 2019, section 5.4.
     """
     _check(architecture, count, changes, allowed)
+    _check_fixed(architecture, fixed)
     rng = Random(seed)
     space = space or Space.named("paper")
-    where = _where(architecture, allowed, space)
+    where = _where(architecture, allowed, space, fixed)
     found: list[Proposal] = []
     for _ in range(count):
         proposal = Proposal(None, (), "", "nothing may be changed: every edit is forbidden")
@@ -186,15 +205,23 @@ def _check(
                 raise InvalidRequest(f"unknown edit {name!r}; known are {', '.join(NAMES)}")
 
 
+def _check_fixed(architecture: Architecture, fixed: Collection[int]) -> None:
+    for index in fixed:
+        if not 0 <= index < len(architecture.layers):
+            raise InvalidRequest(
+                f"there is no layer {index} to stay fixed; there are {len(architecture.layers)}"
+            )
+
+
 def _where(
-    architecture: Architecture, allowed: Allowed | None, space: Space
+    architecture: Architecture, allowed: Allowed | None, space: Space, fixed: Collection[int]
 ) -> dict[int, tuple[str, ...]]:
     """Give the types of edits that can happen at each position that has any."""
     last = len(architecture.layers)
     where: dict[int, tuple[str, ...]] = {}
     for index in range(last + 1):
         types = set(NAMES if allowed is None else allowed.get(index, ()))
-        if index == last:
+        if index == last or index in fixed:
             types &= {"prepend"}
         elif not _choices(architecture.layers[index], space):
             types -= {"reparameterize"}

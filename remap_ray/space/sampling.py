@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -29,20 +29,39 @@ PATIENCE = 20_000
 @final
 @dataclass(frozen=True)
 class Limits:
-    """What an architecture may cost at most; None is no limit."""
+    """What an architecture may cost at most, None being no limit, and what it is made of.
+
+    Parameters
+    ----------
+    parameters, multiply_adds, layers
+        The most of each.
+    required, forbidden
+        Layer kinds, by their names in JSON, that must and that must not occur.
+    """
 
     parameters: int | None = 1_000_000
     multiply_adds: int | None = None
     layers: int | None = None
+    required: Collection[str] = frozenset()
+    forbidden: Collection[str] = frozenset()
 
     def __post_init__(self) -> None:
+        for name in ("required", "forbidden"):
+            wanted = getattr(self, name)
+            if isinstance(wanted, str) or not all(kind in KINDS for kind in wanted):
+                raise InvalidRequest(
+                    f"{name} must be layer kinds, not {wanted!r}; known are {', '.join(KINDS)}"
+                )
+            object.__setattr__(self, name, frozenset(wanted))
+        if both := sorted(set(self.required) & set(self.forbidden)):
+            raise InvalidRequest(f"{both[0]} cannot be both required and forbidden")
         for name in ("parameters", "multiply_adds", "layers"):
             limit = getattr(self, name)
             if limit is not None and limit < 0:
                 raise InvalidRequest(f"the limit on {name} must not be negative, not {limit}")
 
     def problem(self, architecture: Architecture) -> str | None:
-        """Say by how much ``architecture`` passes which limit, or None where it keeps all."""
+        """Say which limit ``architecture`` passes, and by how much, or None where it keeps all."""
         costs: tuple[tuple[str, int, int | None], ...] = (
             ("parameters", architecture.parameter_count, self.parameters),
             ("multiply-adds", architecture.multiply_adds, self.multiply_adds),
@@ -51,7 +70,12 @@ class Limits:
         for what, cost, limit in costs:
             if limit is not None and cost > limit:
                 return f"{cost - limit:,} {what} over the limit of {limit:,}"
-        return None
+        for index, layer in enumerate(architecture.layers):
+            if layer.kind in self.forbidden:
+                return f"{layer.words} at {index} is of a kind that must not occur"
+        occurring = {layer.kind for layer in architecture.layers}
+        missing = [KINDS[kind].name for kind in KINDS if kind in set(self.required) - occurring]
+        return f"{' and '.join(missing)} must occur" if missing else None
 
 
 @final
@@ -167,6 +191,6 @@ def sample(
             yield drawn
     raise InvalidRequest(
         f"space {space.name} gave no further architecture within the limits in {PATIENCE:,} "
-        f"draws ({len(seen)} found); allow more parameters, multiply-adds or layers, or ask for "
-        "fewer models"
+        f"draws ({len(seen)} found); allow more parameters, multiply-adds, layers or kinds, or ask "
+        "for fewer models"
     )

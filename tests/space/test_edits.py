@@ -266,3 +266,43 @@ def test_no_variations_at_all() -> None:
     (only,) = variations(Architecture((1, 8, 8), 2, ()), 1, (1, 1))
     assert isinstance(only.edits[0], Prepend)
     assert len(only.layers) == 1
+
+
+@pytest.mark.promise("SPACE-15")
+def test_layers_that_are_to_stay_fixed_stay() -> None:
+    for child in variations(ONE, 10, (1, 4), fixed=[0, 2, 3, 4, 5]):
+        assert child.problem is None
+        kept = iter(child.layers)
+        assert all(layer in kept for layer in (ONE.layers[0], *ONE.layers[2:]))
+        assert all(isinstance(edit, Prepend) or edit.index == 1 for edit in child.edits)
+    nothing = {0: ["remove", "replace"]}
+    (none,) = variations(ONE, 1, allowed=nothing, fixed=[0])
+    assert none.problem == "nothing may be changed: every edit is forbidden"
+
+
+def test_an_ablation_of_a_fixed_layer_says_so() -> None:
+    children = ablations(ONE, fixed=[3])
+    assert [child.problem for child in children] == [
+        None, None, None, "Conv(32, 3x3) at 3 is to stay fixed", None, None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("index", [6, -1])
+def test_a_layer_that_is_not_there_cannot_stay_fixed(index: int) -> None:
+    said = f"there is no layer {index} to stay fixed; there are 6"
+    with pytest.raises(InvalidRequest, match=said):
+        variations(ONE, 1, fixed=[index])
+    with pytest.raises(InvalidRequest, match=said):
+        ablations(ONE, fixed=[index])
+
+
+@pytest.mark.promise("SPACE-15")
+def test_children_keep_the_kinds_that_must_or_must_not_occur() -> None:
+    limits = Limits(required=["conv", "max_pool"], forbidden=["avg_pool", "dropout"])
+    parent = Architecture((1, 28, 28), 10, (Conv(16, 3), RELU, MaxPool(2)))
+    for child in variations(parent, 10, limits=limits):
+        assert child.problem is None
+        assert limits.problem(child.architecture) is None
+    assert [child.problem for child in ablations(parent, limits=limits)] == [
+        "Conv must occur", None, "MaxPool must occur",
+    ]  # fmt: skip

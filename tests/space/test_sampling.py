@@ -266,7 +266,7 @@ def test_an_impossible_wish_ends_with_a_way_out(monkeypatch: pytest.MonkeyPatch)
         take(1, limits=Limits(parameters=19))
     said = str(caught.value)
     assert "no further architecture within the limits in 100 draws (0 found)" in said
-    assert "allow more parameters, multiply-adds or layers, or ask for fewer models" in said
+    assert "allow more parameters, multiply-adds, layers or kinds, or ask for fewer models" in said
 
 
 @pytest.mark.parametrize(
@@ -277,6 +277,9 @@ def test_an_impossible_wish_ends_with_a_way_out(monkeypatch: pytest.MonkeyPatch)
         Limits(None, multiply_adds=20_000),
         Limits(layers=3),
         Limits(30_000, 100_000, 5),
+        Limits(required={"conv", "dropout"}),
+        Limits(forbidden=["dense", "avg_pool"]),
+        Limits(layers=6, required=["max_pool"], forbidden=["dropout"]),
     ],
 )
 @pytest.mark.promise("SPACE-8")
@@ -288,6 +291,9 @@ def test_samples_keep_the_limits(limits: Limits) -> None:
         assert one.parameter_count <= (limits.parameters or one.parameter_count)
         assert one.multiply_adds <= (limits.multiply_adds or one.multiply_adds)
         assert len(one.layers) <= (limits.layers or len(one.layers))
+        kinds = {layer.kind for layer in one.layers}
+        assert kinds >= set(limits.required)
+        assert not kinds & set(limits.forbidden)
 
 
 def test_limits_only_leave_gaps() -> None:
@@ -321,3 +327,27 @@ def test_a_limit_of_nothing_is_kept_by_no_hidden_layer_alone() -> None:
     none = Limits(None, None, layers=0)
     assert none.problem(Architecture(SHAPE, 2, ())) is None
     assert none.problem(Architecture(SHAPE, 2, (Dense(1),))) is not None
+
+
+def test_a_kind_that_must_or_must_not_occur_is_named() -> None:
+    one = Architecture(SHAPE, CLASSES, (Dropout(0.25), Dense(16)))
+    assert Limits(required=["dense", "dropout"], forbidden=["conv"]).problem(one) is None
+    assert Limits(forbidden=["dense"]).problem(one) == (
+        "Dense(16) at 1 is of a kind that must not occur"
+    )
+    assert Limits(required=["batch_norm", "dense", "conv"]).problem(one) == (
+        "Conv and BatchNorm must occur"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        ({"required": ["lstm"]}, r"required must be layer kinds, not \['lstm'\]; known are conv"),
+        ({"forbidden": "conv"}, "forbidden must be layer kinds, not 'conv'"),
+        ({"required": ["conv"], "forbidden": {"conv"}}, "conv cannot be both required and forb"),
+    ],
+)
+def test_kinds_that_cannot_be_wished_for_are_refused(wishes: Any, says: str) -> None:
+    with pytest.raises(InvalidRequest, match=says):
+        Limits(**wishes)
