@@ -4,6 +4,7 @@ Pure Python: nothing here imports more than the standard library.
 """
 
 from remap_ray.space.architecture import Architecture
+from remap_ray.space.chain import Space
 from remap_ray.space.layers import (
     Activation,
     AvgPool,
@@ -17,7 +18,8 @@ from remap_ray.space.layers import (
     MaxPool,
     Shape,
 )
-from remap_ray.space.sampling import Limits, Space, sample
+from remap_ray.space.limits import Limits
+from remap_ray.space.sampling import sample
 
 __all__ = [
     "Activation",

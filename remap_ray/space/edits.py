@@ -11,6 +11,7 @@ from random import Random
 
 from remap_ray.errors import InvalidRequest
 from remap_ray.space.architecture import Architecture
+from remap_ray.space.chain import STOP, Space
 from remap_ray.space.edit import (
     NAMES,
     Edit,
@@ -24,7 +25,7 @@ from remap_ray.space.edit import (
     inverse,
 )
 from remap_ray.space.layers import Layer, Shape, Value
-from remap_ray.space.sampling import STOP, Limits, Space
+from remap_ray.space.limits import Limits
 from remap_ray.space.script import difference
 from remap_ray.space.shapes import is_image
 

@@ -7,7 +7,10 @@ an image and ``(units,)`` once a network is flat.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from types import MappingProxyType
 from typing import Any, ClassVar, final
 
 from remap_ray.errors import InvalidArchitecture
@@ -114,9 +117,9 @@ class Layer(ABC):
         return self.word + "".join(written)
 
     @classmethod
-    def parameters(cls) -> dict[str, Parameter]:
+    def parameters(cls) -> Mapping[str, Parameter]:
         """Give the declared parameters by name, in order."""
-        return {one.name: one.metadata["parameter"] for one in fields(cls)}
+        return _declared(cls)
 
     def to_dict(self) -> dict[str, Value]:
         """Give the JSON form, every default filled in."""
@@ -134,6 +137,12 @@ class Layer(ABC):
             if parameter.type is float:
                 # One number has one JSON form: 0 and 0.0 must share an identity.
                 object.__setattr__(self, name, float(value))
+
+
+@cache
+def _declared(kind: type[Layer]) -> Mapping[str, Parameter]:
+    # Kept, since every layer that is made asks for it.
+    return MappingProxyType({one.name: one.metadata["parameter"] for one in fields(kind)})
 
 
 def _written(value: Value) -> str:
