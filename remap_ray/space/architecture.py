@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any, final
 
 from remap_ray.errors import InvalidArchitecture
+from remap_ray.space import from_torch, shapes
 from remap_ray.space import layers as kinds
-from remap_ray.space import shapes
 from remap_ray.space import text as words
 from remap_ray.space.layers import Layer, Shape
 
@@ -115,6 +115,31 @@ class Architecture:
             Naming the word that cannot be read, or the layer that cannot stand there.
         """
         return Architecture(input_shape, classes, words.read(text))
+
+    @staticmethod
+    def from_torch(network: Any, input_shape: Shape) -> Architecture:
+        """Make an architecture of an ``nn.Sequential``; its last ``nn.Linear`` is the output.
+
+        Nested ``nn.Sequential`` and what stands for nothing (``nn.Flatten``,
+        ``nn.Identity``) are taken apart. Weights are left where they are: the network
+        that is built of the architecture has the same ones in the same order.
+
+        Parameters
+        ----------
+        network
+            Read by the names of its modules' classes and attributes; PyTorch is not
+            imported.
+        input_shape
+            ``(channels, height, width)`` of one image.
+
+        Raises
+        ------
+        InvalidArchitecture
+            Naming the module or the setting that no layer stands for, and its place.
+        """
+        none = Architecture(input_shape, 2, ())
+        layers, classes = from_torch.read(network, none.input_shape)
+        return Architecture(input_shape, classes, layers)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form, every default filled in."""
