@@ -5,6 +5,7 @@ Pure Python: nothing here imports more than the standard library.
 
 from remap_ray.space.architecture import Architecture
 from remap_ray.space.chain import Space
+from remap_ray.space.cost import Cost
 from remap_ray.space.layers import (
     Activation,
     AvgPool,
@@ -27,6 +28,7 @@ __all__ = [
     "AvgPool",
     "BatchNorm",
     "Conv",
+    "Cost",
     "Dense",
     "DepthwiseConv",
     "Dropout",

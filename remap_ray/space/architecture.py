@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import Any, final
 
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space import from_torch, shapes
+from remap_ray.space import cost, from_torch, shapes
 from remap_ray.space import layers as kinds
 from remap_ray.space import text as words
+from remap_ray.space.cost import Cost
 from remap_ray.space.layers import Layer, Shape
 
 __all__ = ["JSON_VERSION", "Architecture"]
@@ -66,23 +67,24 @@ class Architecture:
         return shapes.infer(self.input_shape, self.layers)
 
     @cached_property
-    def _totals(self) -> tuple[int, int]:
-        return shapes.totals(self.input_shape, self.layers, self.classes)
+    def cost(self) -> Cost:
+        """What it costs to train and to keep, the output layer included."""
+        return cost.of(self.input_shape, self.layers, self.classes)
 
     @property
     def parameter_count(self) -> int:
         """Trainable parameters, the output layer's included; equal to PyTorch's."""
-        return self._totals[0]
+        return self.cost.parameters
 
     @property
     def multiply_adds(self) -> int:
         """Multiply-adds of one forward pass of one item, in convolutions and dense layers."""
-        return self._totals[1]
+        return self.cost.multiply_adds
 
     @property
     def flops(self) -> int:
         """Floating-point operations of one forward pass of one item: two per multiply-add."""
-        return 2 * self.multiply_adds
+        return self.cost.flops
 
     @cached_property
     def identity(self) -> str:

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
+from math import prod
 from types import MappingProxyType
 from typing import Any, ClassVar, final
 
@@ -94,6 +95,14 @@ class Layer(ABC):
 
     def multiply_adds(self, shape: Shape) -> int:
         """Count the multiply-adds for one item of ``shape``: convolutions and dense layers only."""
+        return 0
+
+    def activations(self, shape: Shape) -> int:
+        """Count the numbers that leave its modules for one item of ``shape``."""
+        return prod(self.output(shape))
+
+    def running_bytes(self, shape: Shape) -> int:
+        """Count the bytes that are saved with its parameters, but are not trained."""
         return 0
 
     @property

@@ -107,6 +107,10 @@ class DepthwiseConv(_Convolution):
         _, height, width = self.output(shape)
         return height * width * shape[0] * (self.kernel_size**2 + self.filters)
 
+    def activations(self, shape: Shape) -> int:
+        _, height, width = self.output(shape)
+        return height * width * (shape[0] + self.filters)
+
 
 @dataclass(frozen=True)
 class _Pool(Layer):
@@ -190,6 +194,10 @@ class BatchNorm(Layer):
 
     def parameter_count(self, shape: Shape) -> int:
         return 2 * shape[0]
+
+    def running_bytes(self, shape: Shape) -> int:
+        # Mean and variance, float32 each, and the number of batches so far, int64.
+        return 8 * shape[0] + 8
 
 
 @final

@@ -15,6 +15,7 @@ from remap_ray.space import (
     AvgPool,
     BatchNorm,
     Conv,
+    Cost,
     Dense,
     DepthwiseConv,
     Dropout,
@@ -85,6 +86,26 @@ def test_the_example_of_the_issue() -> None:
     # 26 x 26 places of 16 kernels of 9 weights, then 576 inputs to 64 units, then 64 to 10.
     assert one.multiply_adds == 26 * 26 * 16 * 9 + 576 * 64 + 64 * 10
     assert one.flops == 2 * one.multiply_adds
+
+
+def test_the_cost_of_the_example() -> None:
+    cost = Architecture.from_dict(EXAMPLE).cost
+    assert cost == Cost(
+        parameters=37_738,
+        multiply_adds=134_848,
+        activation_bytes=4 * (16 * (2 * 26 * 26 + 13 * 13 + 2 * 6 * 6) + 64 + 10),
+        weights_bytes=4 * 37_738,
+    )
+    assert cost.flops == 2 * 134_848
+    with pytest.raises(AttributeError):
+        cost.parameters = 3  # type: ignore[misc]
+
+
+def test_running_figures_are_in_the_file_but_are_no_parameters() -> None:
+    plain = Architecture((3, 8, 8), 2, (Conv(4, 3),)).cost
+    normed = Architecture((3, 8, 8), 2, (Conv(4, 3), BatchNorm())).cost
+    assert normed.parameters - plain.parameters == 8
+    assert normed.weights_bytes - plain.weights_bytes == 4 * 8 + 2 * 4 * 4 + 8
 
 
 @given(architecture_forms())

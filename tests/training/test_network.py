@@ -26,6 +26,7 @@ from remap_ray.space import (
     sample,
 )
 from remap_ray.space.layers import KINDS
+from remap_ray.training.checkpoint import load_weights, save_weights
 from remap_ray.training.network import build
 
 ISSUE = Architecture.from_dict(
@@ -95,6 +96,28 @@ def agree(architecture):
     seen.pop("flatten", None)
     assert seen.pop("output") == (architecture.classes,)
     assert seen == {str(index): shape for index, shape in enumerate(architecture.shapes)}
+
+
+@settings(unhurried, max_examples=40)
+@given(architectures())
+@pytest.mark.promise("SPACE-18")
+def test_the_cost_is_known_before(architecture):
+    network = build(architecture, seed=0).eval()
+    left = []
+    for module in network.modules():
+        if not isinstance(module, nn.Sequential | nn.Flatten):
+            module.register_forward_hook(lambda _, __, out: left.append(out[0].nbytes))
+    with torch.no_grad():
+        network(torch.zeros(2, *architecture.input_shape))
+    assert architecture.cost.activation_bytes == sum(left)
+    saved = save_weights(network, architecture, 1)
+    header = int.from_bytes(saved[:8], "little")
+    assert len(saved) - 8 - header == architecture.cost.weights_bytes
+    again = load_weights(architecture, saved)
+    assert all(
+        torch.equal(one, two)
+        for one, two in zip(network.state_dict().values(), again.state_dict().values(), strict=True)
+    )
 
 
 @settings(unhurried, max_examples=60)
