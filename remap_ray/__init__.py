@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         GlobalAvgPool,
         Limits,
         MaxPool,
+        Space,
     )
     from remap_ray.space.edits import Prepend, Remove, Reparameterize, Replace
     from remap_ray.study import Model, Study, Submission, open_study
@@ -50,6 +51,7 @@ _PLACES = {
     "Remove": "remap_ray.space.edits",
     "Reparameterize": "remap_ray.space.edits",
     "Replace": "remap_ray.space.edits",
+    "Space": "remap_ray.space",
     "Study": "remap_ray.study",
     "Submission": "remap_ray.study",
     "add_samples": "remap_ray.creation",
@@ -76,6 +78,7 @@ __all__ = [
     "Remove",
     "Reparameterize",
     "Replace",
+    "Space",
     "Study",
     "Submission",
     "__version__",

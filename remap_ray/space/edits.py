@@ -5,7 +5,7 @@ What cannot be trained is not dropped: its proposal says why.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -41,6 +41,7 @@ __all__ = [
     "apply",
     "describe",
     "difference",
+    "handcrafted",
     "inverse",
     "variations",
 ]
@@ -169,8 +170,33 @@ def variations(
     return tuple(found)
 
 
+def handcrafted(
+    architecture: Architecture,
+    edits: Sequence[Edit],
+    limits: Limits | None = None,
+    known: Known | None = None,
+) -> Proposal:
+    """Propose the child that edits made by hand lead to, as `apply` does.
+
+    Parameters
+    ----------
+    architecture
+        What they start from; one without layers to start from nothing.
+    edits
+        With any legal values, not those of a grid alone.
+    limits, known
+        What a child must keep, and what need not be trained again.
+
+    References
+    ----------
+    Cashman et al., 2019, section 5.4.
+    """
+    (proposal,) = _judged([apply(architecture, edits)], limits, known or {})
+    return proposal
+
+
 def _judged(
-    proposals: Iterator[Proposal] | list[Proposal], limits: Limits | None, known: Known
+    proposals: Sequence[Proposal], limits: Limits | None, known: Known
 ) -> tuple[Proposal, ...]:
     """Add to each proposal the first reason, if any, why it need not be trained."""
     judged: list[Proposal] = []

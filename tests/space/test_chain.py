@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from remap_ray.errors import InvalidRequest
@@ -25,6 +25,7 @@ from remap_ray.space import (
 from remap_ray.space.chain import LONGEST, SPACES
 from remap_ray.space.edits import variations
 from remap_ray.space.layers import KINDS
+from tests.laws import law
 
 SMALL = """
 name = "small"
@@ -227,7 +228,7 @@ WEIGHTS = st.dictionaries(
 
 
 @given(st.dictionaries(st.sampled_from([*KINDS, "start"]), WEIGHTS, max_size=8), st.integers(0, 99))
-@settings(deadline=None, max_examples=100)
+@law(100)
 @pytest.mark.promise("SPACE-16")
 def test_whatever_the_table_a_space_is_refused_or_its_walks_end(
     table: dict[str, dict[str, float]], seed: int

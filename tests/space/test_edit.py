@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from remap_ray.errors import InvalidArchitecture
@@ -25,6 +25,7 @@ from remap_ray.space.edits import (
     difference,
     inverse,
 )
+from tests.laws import law
 from tests.space.drawn import ARCHITECTURES, LAYERS, edits_of
 
 RELU = Activation("relu")
@@ -53,7 +54,7 @@ def layer_by_layer(layers: tuple[Layer, ...], edits: list[Edit]) -> tuple[Layer,
 
 
 @given(st.data())
-@settings(deadline=None)
+@law()
 @pytest.mark.promise("SPACE-9")
 def test_edits_are_applied_together_against_the_positions_of_the_original(
     data: st.DataObject,
@@ -82,7 +83,7 @@ def test_edits_are_applied_together_against_the_positions_of_the_original(
 
 
 @given(st.data())
-@settings(deadline=None)
+@law()
 @pytest.mark.promise("SPACE-9")
 def test_the_order_of_edits_at_different_places_does_not_matter(data: st.DataObject) -> None:
     one = data.draw(ARCHITECTURES)
@@ -93,7 +94,7 @@ def test_the_order_of_edits_at_different_places_does_not_matter(data: st.DataObj
 
 
 @given(st.data())
-@settings(deadline=None)
+@law()
 @pytest.mark.promise("SPACE-9")
 def test_the_inverse_undoes(data: st.DataObject) -> None:
     one = data.draw(ARCHITECTURES)
@@ -104,7 +105,7 @@ def test_the_inverse_undoes(data: st.DataObject) -> None:
 
 
 @given(ARCHITECTURES, LAYERS, st.data())
-@settings(deadline=None)
+@law()
 @pytest.mark.promise("SPACE-9")
 def test_remove_undoes_prepend(one: Architecture, layer: Layer, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(one.layers)))
@@ -193,7 +194,7 @@ def test_edits_in_words() -> None:
 
 
 @given(ARCHITECTURES, ARCHITECTURES)
-@settings(deadline=None)
+@law()
 @pytest.mark.promise("SPACE-11")
 def test_the_difference_turns_one_into_the_other(one: Architecture, other: Architecture) -> None:
     other = replace_data(other, one)
@@ -267,7 +268,7 @@ def test_networks_for_other_data_have_no_difference(other: tuple[Any, int]) -> N
 
 
 @given(st.data())
-@settings(deadline=None)
+@law()
 def test_edits_survive_json(data: st.DataObject) -> None:
     for one in data.draw(edits_of(data.draw(ARCHITECTURES))):
         assert edit.from_dict(json.loads(json.dumps(edit.to_dict(one)))) == one

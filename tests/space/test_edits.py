@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from remap_ray.errors import InvalidRequest
@@ -28,10 +28,12 @@ from remap_ray.space.edits import (
     ablations,
     apply,
     describe,
+    handcrafted,
     variations,
 )
 from remap_ray.space.layers import KINDS
 from remap_ray.space.shapes import is_image
+from tests.laws import law
 from tests.space.drawn import ARCHITECTURES
 
 RELU = Activation("relu")
@@ -42,7 +44,7 @@ DEEP = Architecture((1, 28, 28), 10, tuple(Conv(16, 1) if n % 2 else RELU for n 
 
 
 @given(ARCHITECTURES)
-@settings(deadline=None, max_examples=50)
+@law(50)
 @pytest.mark.promise("SPACE-12")
 def test_ablations_remove_each_layer_and_never_the_output(one: Architecture) -> None:
     children = ablations(one)
@@ -119,7 +121,7 @@ def follow_the_table(one: Architecture, child: Any, space: Space) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(0, 4))
-@settings(deadline=None, max_examples=40)
+@law(40)
 @pytest.mark.promise("SPACE-13")
 def test_variations_are_different_children_that_follow_the_table(
     seed: int, fewest: int, more: int
@@ -134,7 +136,7 @@ def test_variations_are_different_children_that_follow_the_table(
 
 
 @given(ARCHITECTURES, st.integers(0, 1000), st.data())
-@settings(deadline=None, max_examples=40)
+@law(40)
 @pytest.mark.promise("SPACE-13")
 def test_no_variation_of_any_network_is_invalid_without_saying_so(
     one: Architecture, seed: int, data: st.DataObject
@@ -306,3 +308,27 @@ def test_children_keep_the_kinds_that_must_or_must_not_occur() -> None:
     assert [child.problem for child in ablations(parent, limits=limits)] == [
         "Conv must occur", None, "MaxPool must occur",
     ]  # fmt: skip
+
+
+@pytest.mark.promise("SPACE-19")
+def test_a_child_made_by_hand_may_have_any_legal_value_and_says_why_it_need_not_be_trained() -> (
+    None
+):
+    edits = [Reparameterize(0, "filters", 17), Prepend(6, Dropout(0.3)), Remove(4)]
+    child = handcrafted(ONE, edits)
+    assert child.problem is None
+    assert child.architecture is not None
+    assert child.architecture.text == "conv17x3 relu max2 conv32x3 dense64 drop0.3"
+    assert child.words == (
+        "filters of Conv at 0 from 16 to 17; Added Dropout(0.3) at 6; Removed Dropout at 4"
+    )
+    count = child.architecture.parameter_count
+    over = handcrafted(ONE, edits, Limits(count - 5))
+    assert over.problem == f"5 parameters over the limit of {count - 5:,}"
+    known = {child.architecture.identity: 17}
+    assert handcrafted(ONE, edits, known=known).problem == "already model m17"
+    impossible = handcrafted(ONE, [Reparameterize(3, "kernel_size", 14)])
+    assert impossible.problem == "layer 3, Conv(32, 14x14): the image is only 13x13 here"
+    nothing = Architecture((1, 28, 28), 10, ())
+    assert handcrafted(nothing, []).problem == "nothing would change"
+    assert handcrafted(nothing, [Prepend(0, Dense(33))]).layers == (Dense(33),)

@@ -7,7 +7,7 @@ from math import inf, nan
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from remap_ray.errors import InvalidArchitecture
 from remap_ray.space import (
@@ -22,6 +22,7 @@ from remap_ray.space import (
     MaxPool,
     layers,
 )
+from tests.laws import law
 from tests.space.drawn import LARGEST, LAYER_FORMS
 
 NO_WHOLE = [0, -1, LARGEST + 1, 1.5, 3.0, "3", True, None, [3], nan]
@@ -57,7 +58,7 @@ def test_the_kinds_are_the_papers_and_three_more() -> None:
 
 
 @given(LAYER_FORMS)
-@settings(deadline=None)
+@law()
 def test_a_layer_survives_json(form: dict[str, Any]) -> None:
     layer = layers.from_dict(form)
     again = layers.from_dict(json.loads(json.dumps(layer.to_dict())))

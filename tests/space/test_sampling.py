@@ -166,6 +166,42 @@ def test_whole_walks_have_the_papers_shares(paper: Space) -> None:
     assert reached == 9
 
 
+@pytest.mark.slow
+@pytest.mark.promise("SPACE-5", "SPACE-6")
+def test_ten_thousand_samples_have_the_papers_shares_in_their_raw_draws(
+    paper: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is drawn, before anything is drawn again, and what comes out in the end."""
+    rows = {id(paper.row(LAYERS[name], after)): (after, name) for after, name, _ in ROWS}
+    tallies: dict[tuple[bool, str], Counter[str]] = defaultdict(Counter)
+    draw = Space.draw
+
+    def counted(space: Space, rng: Random, row: Any) -> Layer | None:
+        layer = draw(space, rng, row)
+        tallies[rows[id(row)]]["stop" if layer is None else layer.kind] += 1
+        return layer
+
+    monkeypatch.setattr(Space, "draw", counted)
+    drawn = take(10_000)
+    assert len({one.identity for one in drawn}) == 10_000
+    reached = 0
+    for after_dense, name, expected in ROWS:
+        found = tallies.pop((after_dense, name), Counter())
+        if not (count := found.total()):
+            continue
+        reached += 1
+        assert set(found) <= set(expected)
+        wanted = [float(share) * count for share in expected.values()]
+        observed = [found[kind] for kind in expected]
+        assert chisquare(observed, wanted).pvalue > 1e-3, (after_dense, name)
+    assert not tallies
+    assert reached == 9
+    for one in drawn:
+        kinds = [layer.kind for layer in one.layers]
+        if "dense" in kinds:
+            assert not {"conv", "max_pool", "avg_pool"} & set(kinds[kinds.index("dense") :])
+
+
 def test_parameters_are_uniform_over_their_grids(paper: Space) -> None:
     rng = Random(5)
     for kind, grid in paper.grids.items():

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from remap_ray.errors import InvalidArchitecture
 from remap_ray.space import (
@@ -22,6 +22,7 @@ from remap_ray.space import (
     GlobalAvgPool,
     MaxPool,
 )
+from tests.laws import law
 from tests.space.drawn import architecture_forms
 
 EXAMPLE = {
@@ -109,7 +110,7 @@ def test_running_figures_are_in_the_file_but_are_no_parameters() -> None:
 
 
 @given(architecture_forms())
-@settings(deadline=None, max_examples=50)
+@law(50)
 def test_shapes_and_costs_are_those_worked_out_by_hand(form: dict[str, Any]) -> None:
     shapes, parameters, multiply_adds = _by_hand(form)
     one = Architecture.from_dict(form)

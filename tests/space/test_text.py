@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from remap_ray import Architecture
 from remap_ray.errors import InvalidArchitecture
@@ -23,11 +23,12 @@ from remap_ray.space import (
     text,
 )
 from remap_ray.space.layers import KINDS
+from tests.laws import law
 from tests.space.drawn import ARCHITECTURES
 
 
 @given(ARCHITECTURES)
-@settings(deadline=None)
+@law()
 @pytest.mark.promise("SPACE-14")
 def test_an_architecture_survives_its_text(one: Architecture) -> None:
     assert Architecture.from_text(one.text, one.input_shape, one.classes) == one

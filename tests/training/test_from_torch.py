@@ -5,13 +5,14 @@ from random import Random
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from torch import nn
 
 from remap_ray import Architecture
 from remap_ray.errors import InvalidArchitecture
 from remap_ray.space import Space, sample
 from remap_ray.training.network import build
+from tests.laws import law
 from tests.space.drawn import ARCHITECTURES
 
 
@@ -120,7 +121,7 @@ def test_networks_of_the_literature_come_in_and_go_out(make, shape, text):
 
 
 @given(ARCHITECTURES)
-@settings(deadline=None, max_examples=40)
+@law(40)
 @pytest.mark.promise("SPACE-17")
 def test_what_is_built_is_read_back(one):
     entering = (one.input_shape, *one.shapes)

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -28,6 +28,7 @@ from remap_ray.space import (
 from remap_ray.space.layers import KINDS
 from remap_ray.training.checkpoint import load_weights, save_weights
 from remap_ray.training.network import build
+from tests.laws import law
 
 ISSUE = Architecture.from_dict(
     {
@@ -43,9 +44,6 @@ ISSUE = Architecture.from_dict(
         ],
     }
 )
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""The machine may be busy: no time is asserted."""
 
 elementwise = st.one_of(
     st.builds(Activation, st.sampled_from(["relu", "tanh", "sigmoid"])),
@@ -98,7 +96,7 @@ def agree(architecture):
     assert seen == {str(index): shape for index, shape in enumerate(architecture.shapes)}
 
 
-@settings(unhurried, max_examples=40)
+@law(40)
 @given(architectures())
 @pytest.mark.promise("SPACE-18")
 def test_the_cost_is_known_before(architecture):
@@ -120,7 +118,7 @@ def test_the_cost_is_known_before(architecture):
     )
 
 
-@settings(unhurried, max_examples=60)
+@law(60)
 @given(architectures())
 @pytest.mark.promise("SPACE-1")
 def test_any_architecture_has_the_parameters_shapes_and_flops_that_the_space_says(architecture):
@@ -136,12 +134,16 @@ def test_sampled_architectures_have_the_parameters_shapes_and_flops_that_the_spa
         agree(next(drawn))
 
 
-@unhurried
+@law()
 @given(architectures(), windows)
 @pytest.mark.promise("SPACE-2")
 def test_a_window_that_the_space_refuses_is_refused_by_torch(architecture, window):
     shape = (architecture.input_shape, *architecture.shapes)[-1]
     if len(shape) == 1:
+        with pytest.raises(InvalidArchitecture, match="an image is needed, but a Dense or"):
+            Architecture(
+                architecture.input_shape, architecture.classes, (*architecture.layers, window)
+            )
         return
     channels = shape[0]
     by_hand = {
