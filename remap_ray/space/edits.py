@@ -49,6 +49,9 @@ __all__ = [
 ATTEMPTS = 200
 """Draws of one child before its last problem is told instead."""
 
+FEWER = 20
+"""The same once a child could not be found, so that a page is not kept waiting."""
+
 REDRAWS = 50
 """Draws of one new layer before its place is given up."""
 
@@ -155,9 +158,10 @@ def variations(
     space = space or Space.named("paper")
     where = _where(architecture, allowed, space, fixed)
     found: list[Proposal] = []
+    attempts = ATTEMPTS if where else 0
     for _ in range(count):
         proposal = Proposal(None, (), "", "nothing may be changed: every edit is forbidden")
-        for _ in range(ATTEMPTS if where else 0):
+        for _ in range(attempts):
             edits = _draw_edits(architecture, rng.randint(*changes), where, space, rng)
             attempt = apply(architecture, edits)
             if len(edits) < changes[0]:
@@ -166,6 +170,8 @@ def variations(
             *_, proposal = _judged([*found, attempt], limits, known or {})
             if proposal.problem is None:
                 break
+        else:
+            attempts = min(attempts, FEWER)
         found.append(proposal)
     return tuple(found)
 
