@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
+import signal
 import sys
 import threading
 import webbrowser
@@ -32,6 +34,7 @@ DEMO_DATA = "digits"
 DEMO_MODELS = 24
 PORT = 5006
 END_SECONDS = 20.0
+PIPED_WIDTH = 240
 
 
 class Parser(argparse.ArgumentParser):
@@ -132,7 +135,10 @@ def show_status(given: argparse.Namespace) -> int:
             print(json.dumps(status.status_form(study), indent=2))
         else:
             console = Console()
-            console.print(status.headline(study), markup=False, highlight=False)
+            if not console.is_terminal:
+                # Each model stays one line for whoever reads it next.
+                console = Console(width=PIPED_WIDTH)
+            console.print(status.headline(study), markup=False, highlight=False, soft_wrap=True)
             console.print(status.status_table(study))
     return 0
 
@@ -151,14 +157,16 @@ def _train(path: Path, given: argparse.Namespace, *, until_done: bool) -> int:
         from remap_ray.cluster.run import run_queue
 
         wanted = Wanted(given.workers, given.gpus_per_model, given.address, given.logical_gpus)
+        print("starting Ray and the trainers", flush=True)
         with follow(study, Console()) as progress:
             ended = run_queue(path, wanted, until_done=until_done, tick=progress.tick)
             progress.tick()
         print(status.headline(study))
         if not ended and given.address:
-            print(f"the cluster trains on; end it with: remap train {path} --stop")
+            end = f"remap train {shlex.quote(str(path))} --stop"
+            print(f"the cluster trains on; end it with: {end}")
         elif not ended:
-            again = f"go on with: remap train {path}"
+            again = f"go on with: remap train {shlex.quote(str(path))}"
             print(f"stopped; what trained is kept and continues at the next start ({again})")
         return 0 if ended else 130
 
@@ -206,7 +214,14 @@ def _serve(path: Path, given: argparse.Namespace, *, trains: bool, until_done: b
                 watch.daemon = True
                 watch.start()
 
-        serve_page(path, given.port, ready=ready)
+        def leaving() -> None:
+            print("stopping", flush=True)
+            if process is not None:
+                process.begin_stop()
+
+        # What ends a service, not only Ctrl-C, ends the training that it started.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        serve_page(path, given.port, ready=ready, leaving=leaving)
     if failure:
         raise failure[0]
     return 0

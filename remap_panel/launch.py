@@ -39,6 +39,7 @@ class Training:
 
     def __init__(self, path: Path, arguments: tuple[str, ...] = ()) -> None:
         self._log = path / LOG_NAME
+        self._told = False
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "remap_panel", "train", str(path), *arguments],
@@ -55,11 +56,15 @@ class Training:
         if code:
             raise TrainingEnded(code, self._log)
 
+    def begin_stop(self) -> None:
+        """Tell the process to end: what trains stops, is kept, and goes back to the queue."""
+        if self._process.poll() is None and not self._told:
+            self._told = True
+            self._process.send_signal(signal.SIGINT)
+
     def stop(self) -> None:
-        """End the process: what trains stops, is kept, and goes back to the queue."""
-        if self._process.poll() is not None:
-            return
-        self._process.send_signal(signal.SIGINT)
+        """End the process, and wait until it has."""
+        self.begin_stop()
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -36,7 +36,7 @@ PAGE = """
 <div class="bar-place">{{ early_bar }}{{ embed(roots.bar) }}</div>
 <div class="corner">{{ embed(roots.corner) }}</div>
 </header>
-<div class="notice-place">{{ embed(roots.notice) }}</div>
+<div class="notice-place">{{ early_notice }}{{ embed(roots.notice) }}</div>
 <main class="main">
 <section class="card overview-card">{{ embed(roots.overview) }}</section>
 <section class="card drawer-card" aria-label="Model drawer"><h2>Model drawer</h2>
@@ -111,6 +111,7 @@ def make_page(path: Path) -> frame.Document:
         PAGE,
         f"REMAP · {feed.study.name}",
         early_bar=frame.early(head.bar.html, header.BAR_STYLE),
+        early_notice=frame.early(head.notice.html, header.NOTICE_STYLE),
         early_data=frame.early(
             EARLY_TABS + data_selector.data_html(feed.study),
             EARLY_TABS_STYLE + data_selector.STYLE,

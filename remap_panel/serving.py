@@ -8,15 +8,12 @@ import signal
 import socket
 import threading
 import time
-import urllib.error
 import urllib.request
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketClosedError
 
 from remap_ray.errors import InvalidRequest, RemapError
@@ -27,6 +24,13 @@ HOST = "127.0.0.1"
 
 UNUSED_MS = 600_000
 """How long a session waits for its browser to come back: laptops sleep."""
+
+
+PAGE_MARK = b"<title>REMAP"
+"""What every page of a study holds."""
+
+PAUSE_SECONDS = 0.1
+"""Between two requests for a page that is not there yet."""
 
 
 class NotServed(RemapError, RuntimeError):
@@ -62,13 +66,13 @@ def free_port_or_raise(port: int, address: str = HOST) -> None:
         try:
             probe.bind((address, port))
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise InvalidRequest(
-                    f"port {port} is in use; choose another with --port"
-                ) from error
-            raise InvalidRequest(
-                f"port {port} cannot be used ({error.strerror}); choose another with --port"
-            ) from error
+            raise _unusable(port, error) from error
+
+
+def _unusable(port: int, error: OSError) -> InvalidRequest:
+    in_use = error.errno == errno.EADDRINUSE
+    why = "is in use" if in_use else f"cannot be used ({error.strerror})"
+    return InvalidRequest(f"port {port} {why}; choose another with --port")
 
 
 def serve(
@@ -76,6 +80,7 @@ def serve(
     port: int,
     address: str = HOST,
     ready: Callable[[Callable[[], None]], None] | None = None,
+    leaving: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve a study's page at ``/`` until it is stopped; Ctrl-C stops it too.
 
@@ -88,6 +93,8 @@ def serve(
     ready
         Called once the server listens, with what stops it; that may be called from any thread
         and from a signal handler.
+    leaving
+        Called first when the server ends, before what takes a while.
 
     Raises
     ------
@@ -109,24 +116,34 @@ def serve(
 
     Feed.of(path)
     interrupted = signal.getsignal(signal.SIGINT)
-    server = get_server(
-        {"/": page},
-        port=port,
-        address=address,
-        websocket_origin=[f"{host}:{port}" for host in sorted({address, HOST, "localhost"})],
-        unused_session_lifetime_milliseconds=UNUSED_MS,
-    )
+    try:
+        server = get_server(
+            {"/": page},
+            port=port,
+            address=address,
+            websocket_origin=[f"{host}:{port}" for host in sorted({address, HOST, "localhost"})],
+            unused_session_lifetime_milliseconds=UNUSED_MS,
+        )
+    except OSError as error:
+        raise _unusable(port, error) from error
     loop = server.io_loop
-    _expect_browsers_to_leave(loop)
+    # What Bokeh and Panel run is an asyncio loop underneath.
+    beneath: AbstractEventLoop = cast("Any", loop).asyncio_loop
+    _expect_browsers_to_leave(beneath)
+
+    def stop() -> None:
+        beneath.call_soon_threadsafe(loop.stop)
+
     try:
         server.start()
         if ready:
-            ready(partial(loop.add_callback_from_signal, loop.stop))
+            ready(stop)
         loop.start()
     except KeyboardInterrupt:
         # Asked for: the server ends as it does when it is stopped.
         pass
     finally:
+        leaving()
         server.stop()
         Feed.close_all()
         # Panel has put a handler of its own in place.
@@ -134,33 +151,35 @@ def serve(
             signal.signal(signal.SIGINT, interrupted)
 
 
-def _expect_browsers_to_leave(loop: IOLoop) -> None:
+def _expect_browsers_to_leave(loop: AbstractEventLoop) -> None:
     """Have nothing printed where a browser is closed while a message is on its way to it."""
     logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
 
-    def handle(asyncio_loop: AbstractEventLoop, context: dict[str, Any]) -> None:
+    def handle(_: AbstractEventLoop, context: dict[str, Any]) -> None:
         if not isinstance(context.get("exception"), WebSocketClosedError):
-            asyncio_loop.default_exception_handler(context)
+            loop.default_exception_handler(context)
 
-    # What Bokeh and Panel run is an asyncio loop underneath.
-    cast("Any", loop).asyncio_loop.set_exception_handler(handle)
+    loop.set_exception_handler(handle)
 
 
 def wait_until_served(url: str, seconds: float = 30.0) -> None:
-    """Ask for a page until it answers; for another thread than the one that serves.
+    """Ask for a study's page until it comes; for another thread than the one that serves.
 
     Raises
     ------
     NotServed
-        It did not answer with the page in ``seconds``.
+        It did not come in ``seconds``; the message says what came instead.
     """
     end = time.monotonic() + seconds
     while True:
         try:
             with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310
-                answer.read()
-                return
-        except (OSError, urllib.error.URLError) as error:
-            if time.monotonic() >= end:
-                raise NotServed(url, str(error)) from error
-        time.sleep(0.1)
+                if PAGE_MARK in answer.read():
+                    return
+            # A defect in a view becomes a page with a traceback, which is well served too.
+            reason = "what comes is not a study's page"
+        except OSError as error:
+            reason = str(error)
+        if time.monotonic() >= end:
+            raise NotServed(url, reason)
+        time.sleep(PAUSE_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from rich.table import Table
@@ -64,12 +65,16 @@ def headline(study: Study) -> str:
     """Say in one line where a study stands."""
     models = study.models()
     counts = {status: sum(one.status is status for one in models) for status in Status}
-    words = [f"{counts[status]} {status}" for status in Status if counts[status]]
     heartbeat = study.heartbeat()
+    said = {status: status.value for status in Status}
+    if not heartbeat.alive:
+        said[Status.TRAINING] = "interrupted"
+    words = [f"{counts[status]} {said[status]}" for status in Status if counts[status]]
     if counts[Status.QUEUED] or counts[Status.TRAINING]:
         left = seconds_left(models, pace_of(models), heartbeat.workers)
         if not heartbeat.alive:
-            words.append(f"nobody trains it now (remap train {study.path})")
+            way_out = f"remap train {shlex.quote(str(study.path))}"
+            words.append(f"nobody trains it now; go on with: {way_out}")
         elif left is not None:
             words.append(f"about {duration(left)} left")
     return f"{study.name} ({study.data.name}): {', '.join(words) or 'no models yet'}"
@@ -79,7 +84,10 @@ def status_table(study: Study) -> Table:
     """Give every model as a row, the best first."""
     models = study.models()
     said = reasons(models, study.heartbeat())
-    table = Table("model", "accuracy", "parameters", "epochs", "reason", "layers", box=None)
+    table = Table(box=None, expand=True)
+    for name in ("model", "accuracy", "parameters", "epochs", "reason"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("layers", no_wrap=True, overflow="ellipsis", ratio=1)
     for one in sorted(models, key=lambda model: (-(model.accuracy or -1.0), model.number)):
         table.add_row(
             one.name,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,8 @@ from tests.benchmarks.queue import Queue, Seen
 from tests.benchmarks.report import Table, page_with, quantity, section
 from tests.benchmarks.structure import GOLDEN, golden
 from tests.benchmarks.timing import seconds_in_turn, speed_ratio, timed
+
+ROOT = Path(__file__).parents[1]
 
 MARKS = {
     "trainer": [pytest.mark.slow],
@@ -126,8 +131,6 @@ def test_a_quantity_has_three_digits(value: float, text: str) -> None:
 
 
 def test_the_machine_is_named_without_its_host_or_paths() -> None:
-    import platform
-
     text = machine()
     for part in ("cores", "GiB", "Python 3.", "torch 2.", "ray 2."):
         assert part in text
@@ -186,6 +189,32 @@ def test_what_a_command_started_ends_with_it(tmp_path: Path) -> None:
     assert not any(map(lives, family))
 
 
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_benchmark_that_is_ended_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.benchmarks", "queue", "--quick"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True) as running:
+        me, sampling = psutil.Process(running.pid), False
+        while not sampling:
+            assert running.poll() is None
+            threading.Event().wait(0.05)
+            family = [me, *me.children(recursive=True)]
+            sampling = any("sample" in commandline(one) for one in family)
+        assert any(tmp_path.iterdir())
+        running.terminate()
+        assert running.wait(60) == 130
+    assert not any(map(lives, family))
+    assert not any(tmp_path.iterdir())
+
+
+def commandline(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
+
+
 def wait_for(one: Launched) -> None:
     while one.runs():
         one.pause(0.01)
@@ -218,7 +247,6 @@ def test_what_cannot_be_is_refused(
 @pytest.mark.slow
 def test_the_command_prints_the_table() -> None:
     command = [sys.executable, "-m", "tests.benchmarks", "predictions", "--quick"]
-    root = Path(__file__).parents[1]
-    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "## predictions" in ended.stdout
     assert "| 40 | 1,001 |" in ended.stdout

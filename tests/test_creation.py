@@ -78,6 +78,7 @@ def test_the_labels_kept_are_those_of_the_validation_part(digits: Study) -> None
         assert shares[label] == pytest.approx(0.15 * whole[label], abs=1)
 
 
+@pytest.mark.promise("DATA-6")
 def test_thumbnails_are_training_images_of_their_class(digits: Study) -> None:
     found = digits.thumbnails()
     assert Counter(one.label for one in found) == dict.fromkeys(range(10), 8)

@@ -60,6 +60,7 @@ def loaded_by(code: str) -> set[str]:
 # The door
 
 
+@pytest.mark.promise("COMMAND-5")
 def test_the_door_is_light() -> None:
     loaded = loaded_by("import remap_ray\nremap_ray.Architecture\nremap_ray.RemapError")
     assert loaded.isdisjoint(HEAVY)

@@ -15,23 +15,23 @@ from remap_ray.study import Model
 __all__ = ["Drawer", "rows"]
 
 COLUMNS = (
-    Column("name", "Model", width=58),
+    Column("name", "Model", width=66),
     Column("snac", "Layers", "drawn", width=90, grow=1, keep=2, sortable=False),
     Column(
         "accuracy",
         "Accuracy",
         "number",
-        width=88,
+        width=84,
         right=True,
         descending=True,
         hint="On the validation images, after the last epoch",
     ),
-    Column("parameters", "Params", "number", width=72, keep=1, right=True),
+    Column("parameters", "Params", "number", width=76, keep=1, right=True),
     Column(
         "actions",
         "",
         "actions",
-        width=42,
+        width=40,
         sortable=False,
         actions={"remove": Action("Remove from the drawer", "×")},
     ),

@@ -18,6 +18,7 @@ from remap_ray.study import Status, Study, duration
 
 __all__ = [
     "BAR_STYLE",
+    "NOTICE_STYLE",
     "Header",
     "Notice",
     "counts",

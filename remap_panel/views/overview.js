@@ -104,7 +104,8 @@ export function render({model, view}) {
   const reduced = window.matchMedia("(prefers-reduced-motion: reduce)")
   let framed = null // the frame that the ranges were last set to
   let motion = 0 // handle of the running animation, 0 where there is none
-  let flushing = 0
+  let flushing = 0 // handle of the coming update, 0 where there is none
+  let waiting = false // whether something changed while circles travelled
 
   // The frame applies as long as the ranges are as this script left them: who has zoomed keeps
   // what they see until they reset or switch.
@@ -228,8 +229,8 @@ export function render({model, view}) {
     const look = looks()
     const {number} = look
     for (let row = rows.size; row < number.length; row++) rows.set(number[row], row)
-    root.dataset.circles = number.length
     const [across, up] = axes[model.projection].map((name) => Float64Array.from(models.get(name)))
+    root.dataset.circles = across.reduce((count, x) => count + !Number.isNaN(x), 0)
     const seen = plot_view()
     const moving = animated && seen != null && number.length <= ANIMATED && !reduced.matches
     const before = moving ? on_screen(seen) : null
@@ -242,6 +243,7 @@ export function render({model, view}) {
     if (before == null) {
       delete root.dataset.moving
       put(look, across, up)
+      settle()
       return
     }
     move(before, look, across, up)
@@ -270,8 +272,15 @@ export function render({model, view}) {
         delete root.dataset.moving
       }
       put(look, x, y)
+      if (motion !== 0) return
+      settle()
+      if (waiting) {
+        waiting = false
+        changed()
+      }
     }
     motion = requestAnimationFrame(step)
+    show_tip()
   }
 
   const on_screen = (seen) => {
@@ -287,19 +296,22 @@ export function render({model, view}) {
   function changed() {
     flushing ||= requestAnimationFrame(() => {
       flushing = 0
+      waiting = motion !== 0
+      if (waiting) return
       const [name] = axes[model.projection]
       const now = models.get(name), then = circles.get("x"), solid = models.get("solid")
       let travels = model.frames[model.projection].some((edge, index) => edge !== framed?.[index])
       for (let row = 0; row < then.length && !travels; row++) {
         travels = solid[row] === 1 && !Number.isNaN(then[row]) && now[row] !== then[row]
       }
-      show(travels && motion === 0)
+      show(travels)
     })
   }
 
   // The mouse
 
-  let over = null
+  let mouse = null // where the mouse was last seen on the figure
+  let over = null // number of the circle under it
   let told = null
   let telling = 0
   let pressed = null
@@ -338,8 +350,14 @@ export function render({model, view}) {
     }, TELL_MS)
   }
 
+  // Circles that moved may have come under a mouse that rests, or have left it.
+  function settle() {
+    if (mouse != null && pressed == null) point_at(nearest(mouse))
+    show_tip()
+  }
+
   function show_tip() {
-    const shown = over != null && model.preview.number === over && pressed == null
+    const shown = over != null && model.preview.number === over && pressed == null && motion === 0
     if (!shown) {
       if (tip.matches(":popover-open")) tip.hidePopover()
       return
@@ -364,12 +382,17 @@ export function render({model, view}) {
   plot.addEventListener("pointermove", (event) => {
     if (event.pointerType === "touch") return
     if (!event.buttons) pressed = null
+    mouse = {clientX: event.clientX, clientY: event.clientY}
     point_at(event.buttons ? null : nearest(event))
     // Bokeh sets the cursor on the same event, before it comes here.
     const surface = plot_view()?.canvas_view.events_el
     if (surface != null && !event.buttons) surface.style.cursor = over == null ? "default" : "pointer"
   })
-  plot.addEventListener("pointerleave", () => point_at(null))
+  const leave = () => {
+    mouse = null
+    point_at(null)
+  }
+  plot.addEventListener("pointerleave", leave)
   plot.addEventListener("pointerdown", (event) => {
     pressed = {x: event.clientX, y: event.clientY}
     show_tip()
@@ -384,8 +407,7 @@ export function render({model, view}) {
     const [target] = event.composedPath()
     target.style.outline = target.matches(":focus-visible") ? "" : "none"
   })
-  const scrolled = () => point_at(null)
-  window.addEventListener("scroll", scrolled, {capture: true, passive: true})
+  window.addEventListener("scroll", leave, {capture: true, passive: true})
 
   // What the server and the page say
 
@@ -420,7 +442,7 @@ export function render({model, view}) {
   for (const [signal, slot] of connected) signal.connect(slot)
   const end = () => {
     for (const [signal, slot] of connected) signal.disconnect(slot)
-    window.removeEventListener("scroll", scrolled, {capture: true})
+    window.removeEventListener("scroll", leave, {capture: true})
     cancelAnimationFrame(motion)
     cancelAnimationFrame(flushing)
     clearTimeout(telling)

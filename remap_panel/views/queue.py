@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
@@ -18,17 +19,17 @@ from remap_ray.study import Epoch, Model, Status
 __all__ = ["Line", "Queue", "lines"]
 
 COLUMNS = (
-    Column("name", "Model", width=66),
+    Column("name", "Model", width=62),
     Column("snac", "Layers", "drawn", width=130, grow=3, keep=5, sortable=False),
-    Column("origin", "Origin", width=90, grow=2, keep=6, hint="How the model came into the study"),
+    Column("origin", "Origin", width=160, grow=3, keep=6, hint="How the model came into the study"),
     Column("parameters", "Params", "number", width=78, keep=3, right=True),
-    Column("status", "Status", "mark", width=236, grow=4, sortable=False),
+    Column("status", "Status", "mark", width=150, grow=6, sortable=False),
     Column("epochs", "Epoch", "number", width=70, keep=2, right=True, descending=True),
     Column(
         "accuracy",
         "Accuracy",
         "number",
-        width=90,
+        width=86,
         keep=1,
         right=True,
         descending=True,
@@ -38,7 +39,7 @@ COLUMNS = (
         "loss",
         "Loss",
         "drawn",
-        width=110,
+        width=106,
         keep=4,
         sortable=False,
         hint="Mean training loss of each epoch",
@@ -47,14 +48,11 @@ COLUMNS = (
         "actions",
         "",
         "actions",
-        width=44,
+        width=42,
         sortable=False,
         actions={"cancel": Action("Cancel", "×")},
     ),
 )
-
-EMPTY = """No models yet.
-Those that are sampled or generated wait here, train, and stay with what they showed."""
 
 GROUPS = {Status.TRAINING: 0, Status.QUEUED: 1}
 """What stands above what; everything that has ended comes last."""
@@ -117,11 +115,12 @@ class Queue(Viewer):
         super().__init__()
         self._state = state
         self._lines: dict[int, Line] = {}
+        path = shlex.quote(str(state.study.path))
         self.table = LiveTable(
             COLUMNS,
             self._rows,
             label="Queue: models that wait, train or were trained",
-            empty=EMPTY,
+            empty=f"No models yet.\nTo sample and train some, run: remap sample {path}",
             on_hover=self._hover,
             on_click=state.click,
             on_action=lambda number, _: state.cancel(number),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -298,6 +299,7 @@ def _put_parts(study: Study) -> list[Ref]:
 def drive(path: Path, wanted: Wanted, store_bytes: int, *, until_done: bool, tick: Tick) -> bool:
     """Start Ray, run the queue in its actors and wait; `remap_ray.cluster.run` says the rest."""
     start_ray(wanted, store_bytes)
+    _end_on_signals()
     try:
         there = ray.cluster_resources()
         planned = plan(wanted, int(there.get("CPU", 1)), there.get("GPU", 0.0))
@@ -316,6 +318,13 @@ def drive(path: Path, wanted: Wanted, store_bytes: int, *, until_done: bool, tic
         return True
     finally:
         ray.shutdown()
+
+
+def _end_on_signals() -> None:
+    """Take every wish to end as Ctrl-C; after Ray's start, which puts handlers of its own."""
+    if threading.current_thread() is threading.main_thread():
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(one, signal.default_int_handler)
 
 
 def _wait(done: Ref, tick: Tick) -> None:

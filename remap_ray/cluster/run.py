@@ -1,11 +1,9 @@
-"""Running a study's queue from this process: checks, Ray's environment, signals."""
+"""Running a study's queue from this process: what is checked and set before Ray starts."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import signal
-import threading
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -53,9 +51,6 @@ def run_queue(
     set_environment(wanted)
     from remap_ray.cluster.actors import drive
 
-    if threading.current_thread() is threading.main_thread():
-        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(one, signal.default_int_handler)
     return drive(path, wanted, store, until_done=until_done, tick=tick)
 
 

@@ -168,7 +168,9 @@ def check(path: Path) -> None:
 def unreadable(path: Path, reason: object) -> NotAStudy:
     """Make the error for a study whose database is damaged or closed to us."""
     return NotAStudy(
-        path, f"has a {DATABASE} that cannot be read ({reason})", "put a copy of it back"
+        path,
+        f"has a {DATABASE} that cannot be read ({reason})",
+        "make sure that nothing else holds it, or put a copy of it back",
     )
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tests.benchmarks import NAMES, measure
+from tests.benchmarks.interruption import heed_signals
 from tests.benchmarks.machine import busy_share, machine
 from tests.benchmarks.report import page_with, section
 
@@ -54,12 +55,23 @@ def _measured(name: str, *, quick: bool) -> str:
     before = busy_share(LOOK_SECONDS)
     start = time.monotonic()
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as processes:
-        table = processes.submit(measure, name, quick).result()
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=heed_signals) as processes:
+        try:
+            table = processes.submit(measure, name, quick).result()
+        except KeyboardInterrupt:
+            # It cleans up what it has started; the block waits for it.
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
     seconds = time.monotonic() - start
     after = busy_share(LOOK_SECONDS)
     return section(name, table, machine(), before, after, seconds)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    heed_signals()
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)

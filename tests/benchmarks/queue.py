@@ -120,48 +120,48 @@ class Plain:
 
 def measure(quick: bool) -> Table:
     """Let ``remap sample`` and the plain loop train the same networks in turn, several times."""
-    models, epochs, rounds = (3, 1, 1) if quick else (20, 3, 3)
+    models, epochs, rounds = (3, 1, 0) if quick else (20, 3, 5)
     threads = sorted({1, len(os.sched_getaffinity(0))})
-    queues: list[Queue] = []
-    plain: dict[int, list[Plain]] = {one: [] for one in threads}
     with tempfile.TemporaryDirectory(prefix="remap-") as name:
-        for number in range(rounds + (not quick)):
-            # The first round warms the machine up and tells the memory, not the times.
-            looks = number == 0
-            path = Path(name) / f"study{number}"
-            queues.append(_queue(path, models, epochs, looks=looks))
-            for count in threads:
-                plain[count].append(_plain(path, count, looks=looks))
-    memory = queues[0].memory, {count: runs[0].memory for count, runs in plain.items()}
-    queues = queues[-rounds:]
-    plain = {count: runs[-rounds:] for count, runs in plain.items()}
-    best = min(threads, key=lambda count: median(_busy(one) for one in plain[count]))
+        paths = [Path(name) / f"study{number}" for number in range(rounds + 1)]
+        first = _queue(paths[0], models, epochs, looks=True)
+        tries = {count: _plain(paths[0], count, looks=True) for count in threads}
+        best = min(threads, key=lambda count: _busy(tries[count]))
+        pairs = [
+            (_queue(path, models, epochs, looks=False), _plain(path, best, looks=False))
+            for path in paths[1:]
+        ] or [(first, tries[best])]
+    queues, loops = [queue for queue, _ in pairs], [loop for _, loop in pairs]
     speeds = [
         queue.speed({model: seconds / epochs for model, seconds in loop.seconds.items()})
-        for queue, loop in zip(queues, plain[best], strict=True)
+        for queue, loop in pairs
     ]
-    per_minute = {c: 60 * models / median(_busy(one) for one in plain[c]) for c in threads}
+    per_minute = 60 * models / median(_busy(one) for one in loops)
     rows = [
         (
-            f"`remap sample`, {queues[0].trainers} trainers",
-            quantity(median(speeds) * per_minute[best]),
+            f"`remap sample`, {first.trainers} trainers",
+            quantity(median(speeds) * per_minute),
             ratio(speeds),
             quantity(median(one.began - one.launched for one in queues)),
             quantity(median(one.all_began - one.launched for one in queues)),
             quantity(median(one.ended - one.launched for one in queues)),
-            quantity(memory[0] / MIB),
+            quantity(first.memory / MIB),
             f"{fmean(one.accuracy for one in queues):.3f}",
         ),
-        *(_plain_row(c, plain[c], per_minute[c], memory[1][c]) for c in threads),
+        *(
+            _plain_row(count, loops if count == best else [one], one.memory)
+            for count, one in tries.items()
+        ),
     ]
     return Table(
         f"`remap sample --data digits --models {models} --epochs {epochs} --max-parameters "
         f"{MOST_PARAMETERS}` against a plain PyTorch loop over the same networks, one after "
-        f"another in one process that keeps nothing, {rounds} times in turn. Models per minute "
-        "count from the moment when every trainer is at work to the end of the last training, "
-        "each model as much as the plain loop needs for it; the ratio is to the better of the "
-        "plain loops. Memory is the peak of all processes together (PSS), looked at in a round "
-        "whose times do not count.",
+        f"another in one process that keeps nothing, {max(rounds, 1)} times in turn. Models per "
+        "minute count from the moment when every trainer is at work to the end of the last "
+        "training, each model as much as the plain loop needs for it. The ratio is to the plain "
+        "loop with the better number of threads; the other is tried in the first round only. "
+        "Memory is the peak of all processes together (PSS), looked at in that round, whose times "
+        "do not count.",
         (
             "what",
             "models/min",
@@ -176,13 +176,11 @@ def measure(quick: bool) -> Table:
     )
 
 
-def _plain_row(
-    threads: int, runs: Sequence[Plain], per_minute: float, memory: int
-) -> tuple[str, ...]:
+def _plain_row(threads: int, runs: Sequence[Plain], memory: int) -> tuple[str, ...]:
     began = quantity(median(one.began - one.launched for one in runs))
     return (
         f"plain loop, {threads} thread{'s' if threads > 1 else ''}",
-        quantity(per_minute),
+        quantity(60 * median(len(one.seconds) / _busy(one) for one in runs)),
         "",
         began,
         began,

@@ -28,7 +28,7 @@ EXACT = 1e-9
 
 def measure(quick: bool) -> Table:
     """Time both on the golden architectures and on samples, and compare every distance."""
-    count, rounds, times = (60, 1, 1) if quick else (500, 5, 10)
+    count, rounds, times = (60, 1, 1) if quick else (500, 3, 10)
     sampled = tuple(islice(sample(Space.named("paper"), Random(0), (1, 28, 28), 10), count))
     sets: list[tuple[str, tuple[Architecture, ...], CostSet, int]] = [
         ("golden, `otmann-2018`", golden("otmann-2018"), OTMANN_2018, times),

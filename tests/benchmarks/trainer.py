@@ -47,8 +47,8 @@ class Images:
 
 def measure(quick: bool) -> Table:
     """Time both on made-up images of Fashion-MNIST's size and on digits, with one thread."""
-    rounds, epochs = (1, (1, 1)) if quick else (7, (2, 10))
-    large, digits = _noise(512 if quick else 5_120), _digits()
+    rounds, epochs = (1, (1, 1)) if quick else (9, (2, 10))
+    large, digits = _noise(512 if quick else 2_560), _digits()
     with _one_thread():
         rows = (
             _row("28 x 28, made up", large, 256, epochs[0], rounds),

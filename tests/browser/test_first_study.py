@@ -156,7 +156,7 @@ def test_names_are_shown_as_text(tmp_path: Path, explore: Explore) -> None:
         expect(page.get_by_text(evil).first).to_be_visible()
         explorer.click_circle(1)
         expect(page.get_by_text("m1 · sampled")).to_be_visible()
-        expect(page.get_by_text("Confusion matrix")).to_be_visible()
+        expect(page.get_by_role("heading", name="Confusion matrix")).to_be_visible()
         assert page.title() == "REMAP · evil"
         assert page.locator("img[onerror]").count() == 0
 

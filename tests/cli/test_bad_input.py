@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from remap_panel.cli import main
-from remap_ray.study import Study
 from remap_ray.study.schema import FORMAT
 from tests import synthetic
 
@@ -140,7 +139,7 @@ def test_a_value_that_cannot_be(
 
 
 def test_what_is_fixed_in_a_study(capsys: Capsys, here: Path) -> None:
-    Study.open(synthetic.full_study(here / "study", done=2, waiting=1).path).close()
+    synthetic.full_study(here / "study", done=2, waiting=1).close()
     for arguments, named in [
         (["--data", "digits"], "--data toy"),
         (["--epochs", "9"], "--epochs 3"),

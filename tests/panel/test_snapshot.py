@@ -168,6 +168,8 @@ def test_a_placement_counts_for_its_own_version_only(before: Snapshot) -> None:
     after = advance(before, Change(8, placements=placed), ALIVE)
     assert after.points["structure"].keys() == {1, 2, 3, 9}
     assert after.points["predictions"].keys() == {1, 8}
+    assert before.points["structure"].keys() == {1, 2, 3}, "the one before has its own"
+    assert before.points["predictions"].keys() == {1}
     assert "structure" not in advance(Snapshot(), Change(1, placements=placed), ALIVE).versions
     assert advance(Snapshot(), Change(1, placements=placed), ALIVE).points["structure"] == {}
 
@@ -224,6 +226,7 @@ def test_what_the_queue_says_follows_the_snapshot(before: Snapshot) -> None:
     assert advance(before, Change(8, models=tuple(done)), ALIVE).seconds_left == 0.0
 
 
+@pytest.mark.promise("STUDY-2")
 def test_a_study_followed_from_any_point_is_the_same(toy_study_full: Study) -> None:
     whole = advance(Snapshot(), toy_study_full.changes(), NOBODY)
     assert whole.counts == toy_study_full.counts()

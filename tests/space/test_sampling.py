@@ -126,6 +126,7 @@ def test_the_grids_are_the_papers(paper: Space) -> None:
 
 
 @pytest.mark.parametrize(("after_dense", "name", "expected"), ROWS)
+@pytest.mark.promise("SPACE-5")
 def test_raw_draws_have_the_papers_shares(
     paper: Space, after_dense: bool, name: str, expected: dict[str, Fraction]
 ) -> None:
@@ -233,6 +234,7 @@ def test_samples_keep_the_rules_of_the_space(paper: Space) -> None:
 
 
 @pytest.mark.parametrize("layer", [Conv(16, 5), MaxPool(5), AvgPool(5)])
+@pytest.mark.promise("SPACE-5")
 def test_the_sampler_wants_images_strictly_larger_than_a_window(paper: Space, layer: Layer) -> None:
     loose = replace(paper, strictly_larger=False)
     assert paper.fits(layer, (1, 6, 6))

@@ -161,6 +161,12 @@ def a_half_made_study(path: Path) -> None:
         assert one.process.wait() == -9
 
 
+def a_study_without_its_name(path: Path) -> None:
+    """A crash between the last write and the renaming."""
+    a_study(path)
+    (path / "study.db").rename(path / "study.db.part")
+
+
 def _in_database(path: Path, *statements: str) -> None:
     connection = sqlite3.connect(path / "study.db")
     for one in statements:
@@ -180,6 +186,7 @@ def _in_database(path: Path, *statements: str) -> None:
         (something_else, "holds no study", "create one with: remap sample"),
         (weights_of_mine, "holds no study", "create one with: remap sample"),
         (a_half_made_study, "holds no study", "create one with: remap sample"),
+        (a_study_without_its_name, "holds no study", "create one with: remap sample"),
         (a_directory_called_database, "holds no study", "create one with: remap sample"),
         (a_file, "is a file", "a study is a directory"),
         (an_empty_database, "cannot be read (it is no SQLite database)", "put a copy"),
@@ -192,6 +199,7 @@ def _in_database(path: Path, *statements: str) -> None:
         (a_foreign_database, "has a study.db that is no study", "name another directory"),
     ],
 )
+@pytest.mark.promise("STUDY-9")
 def test_what_is_no_study_is_refused(tmp_path: Path, maker: Maker, says: str, way_out: str) -> None:
     path = tmp_path / "s"
     maker(path)
@@ -208,6 +216,7 @@ def test_what_is_no_study_is_refused(tmp_path: Path, maker: Maker, says: str, wa
     assert contents(path) == before
 
 
+@pytest.mark.promise("STUDY-9")
 def test_a_newer_format_is_refused_with_both_numbers(tmp_path: Path) -> None:
     path = tmp_path / "s"
     a_newer_study(path)
@@ -295,7 +304,9 @@ def test_a_study_can_be_moved_and_copied(tmp_path: Path) -> None:
 # Creating
 
 
-@pytest.mark.parametrize("maker", [nothing, an_empty_directory, a_half_made_study])
+@pytest.mark.parametrize(
+    "maker", [nothing, an_empty_directory, a_half_made_study, a_study_without_its_name]
+)
 def test_a_study_is_created_where_nothing_stands(tmp_path: Path, maker: Maker) -> None:
     path = tmp_path / "s"
     maker(path)

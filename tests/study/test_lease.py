@@ -99,6 +99,7 @@ def test_nobody_holds_a_new_study(study: Study) -> None:
     assert study.heartbeat() == beat
 
 
+@pytest.mark.promise("STUDY-6")
 def test_a_lease_is_one_at_a_time(study: Study, clock: Clock) -> None:
     lease = lease_of(study, Holder.this_process("first"))
     assert lease.number == 1
@@ -169,6 +170,7 @@ def test_a_process_that_is_not_there_holds_nothing(study: Study) -> None:
 
 
 @pytest.mark.parametrize("reap", [True, False])
+@pytest.mark.promise("STUDY-6")
 def test_a_killed_holder_is_seen_at_once(study: Study, reap: bool) -> None:
     """Also as a zombie, whose process number is still taken."""
     with child(HOLDER, study.path) as holder:
@@ -238,6 +240,7 @@ def test_every_method_of_a_lease_is_tried() -> None:
 
 @pytest.mark.parametrize("fact", FACTS)
 @pytest.mark.parametrize("queue", ["in training again", "empty"])
+@pytest.mark.promise("STUDY-1")
 def test_a_lost_lease_can_do_nothing(study: Study, clock: Clock, fact: str, queue: str) -> None:
     old = lease_of(study)
     old.claim(1)
@@ -309,6 +312,7 @@ def test_claims_come_in_the_order_of_the_queue(study: Study) -> None:
 # Facts of a model in training
 
 
+@pytest.mark.promise("STUDY-3")
 def test_an_epoch_is_recorded_once(study: Study) -> None:
     lease = lease_of(study)
     lease.claim(1)
@@ -349,6 +353,7 @@ def test_a_finished_model_has_its_weights_predictions_and_standing(study: Study)
     assert study.changes().predictions == (1,)
 
 
+@pytest.mark.promise("STUDY-5")
 def test_weights_are_there_before_the_row_that_speaks_of_them(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -452,6 +457,7 @@ def test_a_failed_model_says_why(study: Study) -> None:
     "record_epoch", "record_checkpoint", "finish", "fail", "requeue", "record_cancelled"
 ])  # fmt: skip
 @pytest.mark.parametrize("status", ["queued", "done", "failed", "cancelled", "missing", "foreign"])
+@pytest.mark.promise("STUDY-4")
 def test_what_is_not_in_training_takes_no_facts(study: Study, fact: str, status: str) -> None:
     """A late event of a model that has gone on changes nothing of it, nor its files."""
     lease = lease_of(study)

@@ -85,6 +85,7 @@ def _check_whole(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.promise("STUDY-7")
 def test_many_writers_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "s"
     expected = WRITERS * ROUNDS + ROUNDS
@@ -133,6 +134,7 @@ def test_many_writers_lose_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("heard", [2, 9, 24, 43])
+@pytest.mark.promise("STUDY-5")
 def test_a_killed_writer_leaves_a_whole_study(tmp_path: Path, heard: int) -> None:
     path = tmp_path / "s"
     with synthetic.empty_study(path) as study:

@@ -181,6 +181,7 @@ def test_the_time_left_is_a_length_of_time(models: tuple[Model, ...], workers: i
 
 @given(any_models(), st.booleans(), st.integers(0, 8))
 @settings(deadline=None)
+@pytest.mark.promise("QUEUE-9")
 def test_every_model_has_a_reason(models: tuple[Model, ...], alive: bool, workers: int) -> None:
     heartbeat = trained_by(workers) if alive else NOBODY
     said = reasons(models, heartbeat)

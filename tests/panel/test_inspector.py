@@ -1,0 +1,373 @@
+"""The inspector, its curves and its confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import panel as pn
+import pytest
+from bokeh.document import Document
+from bokeh.document.events import (
+    ColumnDataChangedEvent,
+    ColumnsStreamedEvent,
+    DocumentPatchedEvent,
+    ModelChangedEvent,
+)
+from numpy.testing import assert_array_equal
+
+from remap_panel import theme
+from remap_panel.confusion import Confusion, cells, flags
+from remap_panel.curves import Curves, curve_table
+from remap_panel.feed import Feed
+from remap_panel.snapshot import advance
+from remap_panel.state import ExplorerState
+from remap_panel.views.inspector import Inspector, chip, facts, heading, matrix_words
+from remap_ray.space import Architecture
+from remap_ray.study import Epoch, Holder, Lease, Origin, Status, Study, Submission, take_lease
+from remap_ray.study.metrics import confusion_matrix
+from tests import synthetic
+
+Explore = Callable[[Study], ExplorerState]
+
+HOSTILE = '<img src=x onerror="alert(1)">'
+
+
+@pytest.fixture
+def explore() -> Iterator[Explore]:
+    """Make the state of a session that takes a new snapshot only when `refresh` is called."""
+    yield lambda study: ExplorerState(Feed.of(study.path))
+    Feed.close_all()
+
+
+@pytest.fixture
+def lease(toy_study: Study) -> Iterator[Lease]:
+    """The lease of a study with six queued models of three epochs."""
+    synthetic.queue_samples(toy_study, 6)
+    taken = take_lease(toy_study, Holder.this_process("test"), workers=2)
+    yield taken
+    taken.release()
+
+
+def refresh(state: ExplorerState) -> None:
+    before, study = state.snapshot, state.study
+    state.snapshot = advance(before, study.changes(before.number), study.heartbeat())
+
+
+def epoch(number: int, model: int = 1, loss: float = 1.0) -> Epoch:
+    return Epoch(model, number, loss, number / 10, loss + 0.1, number / 20, 0.5)
+
+
+def followed(view: Any) -> list[DocumentPatchedEvent]:
+    """Give the list to which every message to the browser is added."""
+    document, events = Document(), []
+    document.add_root(pn.panel(view).get_root(document))
+    document.on_change(events.append)
+    return events
+
+
+def texts(view: Inspector) -> str:
+    """Give all HTML that is visible."""
+    found = []
+
+    def walk(part: Any) -> None:
+        if not part.visible:
+            return
+        if isinstance(part, pn.pane.HTML):
+            found.append(part.object)
+        for child in getattr(part, "objects", []):
+            walk(child)
+
+    walk(view.__panel__())
+    return "\n".join(found)
+
+
+def visible(view: Inspector) -> set[str]:
+    """Give the names of the figures that are visible."""
+    found = set()
+
+    def walk(part: Any) -> None:
+        if not part.visible:
+            return
+        if isinstance(part, pn.pane.Bokeh):
+            found.add(part.object.name)
+        for child in getattr(part, "objects", []):
+            walk(child)
+
+    walk(view.__panel__())
+    return found
+
+
+# Words
+
+
+def test_the_heading_names_the_model_and_its_origin(toy_study: Study) -> None:
+    (parent,) = synthetic.queue_samples(toy_study, 1)
+    architecture = toy_study.model(parent).architecture
+    toy_study.submit([Submission(architecture, Origin.ABLATION, parent, words=HOSTILE, repeat=1)])
+    sampled, child = toy_study.models()
+    assert heading(sampled) == "<h2>m1 · sampled</h2>"
+    assert heading(child) == (
+        "<h2>m2 · child of m1 — &lt;img src=x onerror=&quot;alert(1)&quot;&gt;</h2>"
+    )
+
+
+def test_the_chip_tells_what_leaves_each_layer(toy_study: Study) -> None:
+    layers = [
+        {"kind": "conv", "filters": 16, "kernel_size": 3},
+        {"kind": "max_pool", "size": 2},
+        {"kind": "dense", "units": 64},
+    ]
+    form = {"input_shape": [1, 8, 8], "classes": 10, "layers": layers}
+    toy_study.submit([Submission(Architecture.from_dict(form))])
+    html = chip(toy_study.model(1))
+    assert "<svg" in html
+    for size in ("6×6<br>16", "3×3<br>16", ">64<", ">10<"):
+        assert size in html
+    assert "Input 8×8, 1 channel;" in html
+
+
+def test_the_sizes_of_a_long_chip_stand_upright(toy_study: Study) -> None:
+    layers = [{"kind": "activation", "function": "relu"}] * 24
+    form = {"input_shape": [1, 8, 8], "classes": 10, "layers": layers}
+    toy_study.submit([Submission(Architecture.from_dict(form))])
+    html = chip(toy_study.model(1))
+    assert 'class="chip narrow"' in html
+    assert "8×8×1" in html
+
+
+def test_the_figures_are_listed(toy_study_full: Study) -> None:
+    model = toy_study_full.model(1)
+    html = facts(model, "done in 0 s")
+    assert f"<dd>{model.accuracy:.3f}</dd>" in html
+    assert f"<dd>{model.parameters:,}</dd>" in html
+    assert "<dd>3 of 3</dd>" in html
+    assert "<dd>0.1 s</dd>" in html
+    assert "✓ done in 0 s" in html
+
+
+def test_unknown_figures_are_dashes_and_reasons_are_escaped(toy_study: Study) -> None:
+    synthetic.queue_samples(toy_study, 1)
+    html = facts(toy_study.model(1), HOSTILE)
+    assert html.count("<dd>–</dd>") == 3
+    assert "<img" not in html
+
+
+def test_classes_never_predicted_are_flagged(toy_study: Study) -> None:
+    synthetic.queue_samples(toy_study, 1)
+    model = toy_study.model(1)
+    matrix = np.array([[3, 0, 0], [1, 0, 0], [2, 0, 2]])
+    assert flags(matrix, ("a", HOSTILE, "c")) == (HOSTILE,)
+    html = matrix_words(model, (HOSTILE,), 8)
+    assert "m1 labels no image at all as: &lt;img" in html
+    assert "8 validation images" in html
+    assert "warning" not in matrix_words(model, (), 8)
+
+
+# Curves
+
+
+def test_losses_that_are_not_finite_are_gaps() -> None:
+    table = curve_table([epoch(1), epoch(2, loss=float("inf")), epoch(3, loss=float("nan"))])
+    assert table["epoch"] == [1, 2, 3]
+    assert table["train_loss"][0] == 1.0
+    assert np.isnan(table["train_loss"][1:]).all()
+    assert np.isnan(table["validation_loss"][1:]).all()
+    assert table["train_accuracy"] == [0.1, 0.2, 0.3]
+
+
+def test_curves_grow_by_what_is_new() -> None:
+    curves = Curves()
+    document, events = Document(), []
+    document.add_root(curves.accuracy)
+    document.on_change(events.append)
+    first, second = epoch(1), epoch(2)
+    curves.show(1, (first,), 3)
+    (whole,) = [one for one in events if isinstance(one, ColumnDataChangedEvent)]
+    assert whole.model is curves.source
+    events.clear()
+    curves.show(1, (first, second), 3)
+    (streamed,) = [one for one in events if isinstance(one, ColumnsStreamedEvent)]
+    assert streamed.data["epoch"] == [2]
+    assert not [one for one in events if isinstance(one, ColumnDataChangedEvent)]
+    events.clear()
+    curves.show(1, (first, second), 3)
+    assert events == []
+    assert dict(curves.source.data) == curve_table((first, second))
+
+
+def test_curves_of_another_model_replace_those_before() -> None:
+    curves = Curves()
+    curves.show(1, (epoch(1), epoch(2)), 3)
+    curves.show(2, (epoch(1, model=2),), 8)
+    assert curves.source.data["epoch"] == [1]
+    assert curves.accuracy.x_range.end == 8.5
+    curves.show(2, (), 8)
+    assert curves.source.data["epoch"] == []
+
+
+def test_an_axis_has_room_for_all_epochs_and_whole_ticks() -> None:
+    curves = Curves()
+    curves.show(1, (epoch(1), epoch(2)), 1)
+    assert (curves.loss.x_range.start, curves.loss.x_range.end) == (0.5, 2.5)
+    assert curves.loss.xaxis.ticker.min_interval == 1
+
+
+def test_training_and_validation_differ_without_colour() -> None:
+    curves = Curves()
+    for plot in (curves.accuracy, curves.loss):
+        lines = [one.glyph for one in plot.renderers if one.glyph.__class__.__name__ == "Line"]
+        dots = [one.glyph for one in plot.renderers if one.glyph.__class__.__name__ == "Scatter"]
+        assert len({str(line.line_dash) for line in lines}) == 2
+        assert {dot.marker for dot in dots} == {"circle", "triangle"}
+        assert [item.label["value"] for item in plot.legend[0].items] == ["validation", "training"]
+
+
+# Confusion matrix
+
+
+def test_cells_are_shaded_by_their_share_of_the_row() -> None:
+    table = cells(np.array([[3, 1], [0, 0]]))
+    assert table["true"].tolist() == [0, 0, 1, 1]
+    assert table["predicted"].tolist() == [0, 1, 0, 1]
+    assert table["count"].tolist() == [3, 1, 0, 0]
+    assert table["total"].tolist() == [4, 4, 0, 0]
+    assert table["shade"].tolist() == [0.75, -0.25, 0, 0]
+
+
+def test_a_matrix_shows_counts_and_says_them_on_hover() -> None:
+    shown = Confusion(("cat", HOSTILE))
+    shown.show("m7", np.array([[3, 1], [2, 0]]))
+    assert shown.source.data["text"] == ["3", "1", "2", ""]
+    (hover,) = shown.figure.hover
+    assert (
+        "Of the @total images of @true{custom}, m7 labels @count as @predicted{custom}"
+        in hover.tooltips
+    )
+    # The names reach the browser as values that it escapes, never as HTML of the tooltip.
+    assert hover.formatters["@true"].args["names"] == ["cat", HOSTILE]
+    assert "<img" not in hover.tooltips
+
+
+def test_a_matrix_of_many_classes_leaves_the_counts_out() -> None:
+    shown = Confusion([f"class {n}" for n in range(30)])
+    shown.show("m7", np.eye(30, dtype=np.int64))
+    assert set(shown.source.data["text"]) == {""}
+    assert shown.source.data["count"].sum() == 30
+
+
+def test_figures_follow_the_mode_of_the_page() -> None:
+    shown = Confusion(("cat", "dog"))
+    (callback,) = shown.figure.js_property_callbacks["change:background_fill_color"]
+    palettes = [both for _, name, both in callback.args["coats"] if name == "palette"]
+    assert all(set(both) == set(theme.MODES) for both in palettes)
+    assert palettes[0]["light"] != palettes[0]["dark"]
+    assert not any(part.syncable for part in shown.figure.references())
+
+
+# The view
+
+
+def test_without_a_model_it_says_what_to_do(toy_study: Study, explore: Explore) -> None:
+    view = Inspector(explore(toy_study))
+    pn.panel(view).get_root()
+    assert "Click a circle to inspect a model" in texts(view)
+    assert visible(view) == set()
+
+
+def test_a_trained_model_shows_everything(toy_study_full: Study, explore: Explore) -> None:
+    state = explore(toy_study_full)
+    view = Inspector(state)
+    pn.panel(view).get_root()
+    state.inspect(7)
+    said = texts(view)
+    assert "m7 · sampled" in said
+    assert "Click a circle" not in said
+    assert visible(view) == {"accuracy curves", "loss curves", "confusion matrix"}
+    assert view.curves.source.data["epoch"] == [1, 2, 3]
+    predicted = toy_study_full.predictions(7)
+    assert predicted is not None
+    expected = confusion_matrix(toy_study_full.validation_labels, predicted, 10)
+    assert_array_equal(view.confusion.source.data["count"], expected.ravel())
+
+
+def test_a_waiting_model_says_what_will_appear(toy_study_full: Study, explore: Explore) -> None:
+    state = explore(toy_study_full)
+    state.inspect(31)
+    view = Inspector(state)
+    said = texts(view)
+    assert "waiting: nobody trains this study now" in said
+    assert "The curves begin with the first epoch of m31." in said
+    assert "The confusion matrix appears when m31 is trained." in said
+    assert visible(view) == set()
+
+
+def test_a_failed_model_shows_its_reason(lease: Lease, explore: Explore) -> None:
+    (model,) = lease.claim(1)
+    lease.fail(model.number, f"the loss is not finite {HOSTILE}")
+    state = explore(lease.study)
+    state.inspect(model.number)
+    view = Inspector(state)
+    pn.panel(view).get_root()
+    said = texts(view)
+    assert "failed: the loss is not finite &lt;img" in said
+    assert "<img" not in said
+    assert f"No epoch of {model.name} was trained." in said
+    assert "it was not trained to the end" in said
+
+
+@pytest.mark.promise("PAGE-6")
+def test_it_grows_while_a_model_trains_and_rebuilds_nothing(lease: Lease, explore: Explore) -> None:
+    study = lease.study
+    (model,) = lease.claim(1)
+    lease.record_epoch(epoch(1, model.number))
+    state = explore(study)
+    state.inspect(model.number)
+    view = Inspector(state)
+    events = followed(view)
+    assert visible(view) == {"accuracy curves", "loss curves"}
+
+    lease.record_epoch(epoch(2, model.number))
+    refresh(state)
+    (streamed,) = [one for one in events if isinstance(one, ColumnsStreamedEvent)]
+    assert streamed.model is view.curves.source
+    changed = [one for one in events if isinstance(one, ModelChangedEvent)]
+    assert {one.attr for one in changed} == {"text"}
+    # The chip does not change while its model trains, so it does not travel again.
+    assert not any("svg" in str(one.new) for one in changed)
+    assert "2 of 3" in texts(view)
+
+    lease.finish(model.number, study.validation_labels, b"weights")
+    refresh(state)
+    assert "confusion matrix" in visible(view)
+    assert view.confusion.source.data["count"].sum() == len(study.validation_labels)
+    assert view.curves.source.data["epoch"] == [1, 2]
+
+
+def test_what_happens_to_other_models_sends_nothing(lease: Lease, explore: Explore) -> None:
+    first, second = lease.claim(2)
+    lease.record_epoch(epoch(1, first.number))
+    lease.finish(first.number, lease.study.validation_labels, b"weights")
+    state = explore(lease.study)
+    state.inspect(first.number)
+    events = followed(Inspector(state))
+    lease.record_epoch(epoch(1, second.number))
+    refresh(state)
+    assert events == []
+
+
+def test_a_model_queued_again_has_no_matrix_of_old_epochs(lease: Lease, explore: Explore) -> None:
+    (model,) = lease.claim(1)
+    lease.record_epoch(epoch(1, model.number))
+    lease.finish(model.number, lease.study.validation_labels, b"weights")
+    state = explore(lease.study)
+    state.inspect(model.number)
+    view = Inspector(state)
+    assert "confusion matrix" in visible(view)
+    again = replace(state.snapshot.models[model.number], status=Status.QUEUED)
+    models = {**state.snapshot.models, model.number: again}
+    state.snapshot = replace(state.snapshot, models=models)
+    assert "confusion matrix" not in visible(view)
+    assert "accuracy curves" in visible(view)
