@@ -75,20 +75,29 @@ OUTPUT = "output"
 
 BLOCKS: Mapping[str, BlockStyle] = {
     "conv": BlockStyle("#e98f3a", "#9a5210"),
+    "depthwise_conv": BlockStyle("#e98f3a", "#9a5210"),
     "activation": BlockStyle("#93c295", "#447a4c"),
     "max_pool": BlockStyle("#ad74c0", "#73408a"),
     "avg_pool": BlockStyle("#f2dc59", "#8f7c12"),
+    "global_avg_pool": BlockStyle("#f2dc59", "#8f7c12"),
+    "batch_norm": BlockStyle("#c0ffc0", "#2f7d4f"),
     "dropout": BlockStyle("#dcdfe3", "#535c67", dotted=True),
     "dense": BlockStyle("#66c2f5", "#1f75a8"),
     OUTPUT: BlockStyle("#9499a3", "#535a66"),
 }
-"""Look of a block by the kind's name in JSON, and of the output layer."""
+"""Look of a block by the kind's name in JSON, and of the output layer. Kinds of one family share
+their colours and differ in their marks: there are no more colours that everyone can tell apart."""
 
 MARKS: Mapping[str, str] = {
     "C": "m3.7-3.3c-.9-1.1-2-1.7-3.4-1.7c-2.7 0-4.5 2.1-4.5 5s1.8 5 4.5 5c1.4 0 2.5-.6 3.4-1.7",
     "M": "m-4.3 5v-10l4.3 6.5 4.3-6.5v10",
     "A": "m-4.3 5l4.3-10 4.3 10m-1.5-3.5h-5.6",
     "D": "m-3.7-5v10h3c2.9 0 4.7-2 4.7-5s-1.8-5-4.7-5z",
+    "B": "m-3.5-5v10h4c2 0 3.2-1.1 3.2-2.8s-1.2-2.7-3.2-2.7h-4h3.6c1.7 0 2.8-.9 2.8-2.3"
+    "s-1.1-2.2-2.8-2.2z",
+    "G": "m3.7-3.3c-.9-1.1-2-1.7-3.4-1.7c-2.7 0-4.5 2.1-4.5 5s1.8 5 4.5 5c1.5 0 2.9-.7 3.7-1.8"
+    "v-2.7h-3.2",
+    "W": "m-5-5l2.5 10 2.5-8 2.5 8 2.5-10",
     "relu": "m-6 3h6l6-7",
     "tanh": "m-6 5c4.5 0 5-2 6-5s1.5-5 6-5",
     "sigmoid": "m-6 3c4 0 4.5-.8 6-3s2-3 6-3",
@@ -100,6 +109,9 @@ TICKS: Mapping[str, str] = {
     "activation": "m-1 1l2-2",
     "max_pool": "m-1 0h2",
     "avg_pool": "m-1-1h2m-2 2h2",
+    "depthwise_conv": "m-1-1l1 2 1-2",
+    "global_avg_pool": "m-1-1h2v2h-2z",
+    "batch_norm": "m0-1v2",
     "dense": "m-1-1l2 2m0-2l-2 2",
     OUTPUT: "m-1-1l2 2m0-2l-2 2",
 }

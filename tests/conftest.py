@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from remap_ray.study import Study
-from tests import synthetic
+from tests import laws, synthetic
 from tests.processes import REMAP, Started
+
+# Here, so that `--hypothesis-profile nightly` finds it before any test is read.
+settings.register_profile("nightly", max_examples=laws.NIGHTLY, deadline=None)
 
 
 @pytest.fixture

@@ -42,15 +42,20 @@ Label = tuple[str, Value]
 @final
 @dataclass(frozen=True)
 class Root:
-    """A cost that grows with the root of the difference: ``factor * sqrt(abs(a - b))``."""
+    """A cost that grows with the root of the difference: ``factor * sqrt(abs(a - b)) + more``.
+
+    It never passes ``most``.
+    """
 
     factor: float
+    more: float = 0.0
+    most: float = inf
 
     def between(self, a: Value, b: Value) -> float:
         """Give the cost between two numbers."""
         if not isinstance(a, int | float) or not isinstance(b, int | float):
             raise TypeError(f"only numbers have a difference, not {a!r} and {b!r}")
-        return self.factor * sqrt(abs(a - b))
+        return min(self.factor * sqrt(abs(a - b)) + self.more, self.most)
 
 
 @final
@@ -82,7 +87,8 @@ class Kind:
     label
         Name under which its layers are matched; kinds that share it are one kind here.
     mass
-        ``channels in`` or ``channels in * out``; for a flat network, units.
+        ``channels in`` or ``channels in * out``; for a flat network, units. ``separable``
+        is ``channels in * (kernel_size**2 / 9 + channels out)``.
     factor
         What that mass is multiplied with.
     group
@@ -92,13 +98,14 @@ class Kind:
         as many leave as enter.
     value
         The parameter by which two layers of the label differ; empty where none does.
+        ``image`` is the larger side of the image that enters.
     rule
         What that difference costs.
     """
 
     kind: str
     label: str
-    mass: Literal["in", "in * out"]
+    mass: Literal["in", "in * out", "separable"]
     factor: float = 1.0
     group: Group | None = None
     channels: str = ""
@@ -118,8 +125,8 @@ class CostSet:
     kinds
         The layer kinds that the set knows.
     across
-        Costs between different labels, whatever their values; labels that are not
-        listed together can never be matched.
+        Costs between different labels: a number whatever their values, or a rule for
+        both values; labels that are not listed together can never be matched.
     end_share, end_least
         Each of input, output and softmax weighs ``end_share`` of all layers together,
         but at least ``end_least``.
@@ -127,7 +134,7 @@ class CostSet:
 
     name: str
     kinds: tuple[Kind, ...]
-    across: tuple[tuple[str, str, float], ...] = ()
+    across: tuple[tuple[str, str, float | Root], ...] = ()
     end_share: float = 0.1
     end_least: float = 100.0
 
@@ -162,12 +169,14 @@ class CostSet:
             return 0.0
         if name != other_name:
             pair = {name, other_name}
-            return next((cost for one, two, cost in self.across if {one, two} == pair), inf)
+            cost = next((cost for one, two, cost in self.across if {one, two} == pair), inf)
+            return cost.between(value, other_value) if isinstance(cost, Root) else cost
         rule = next(one.rule for one in self.kinds if one.label == name)
         return 0.0 if rule is None else rule.between(value, other_value)
 
 
 _ROOT_OF_SIZES = Root(0.1 * sqrt(2))
+_SIZE_OF_IMAGE = Root(0.1 * sqrt(2), most=0.5)
 _ACTIVATIONS = Listed((("tanh", "relu", 0.25), ("relu", "sigmoid", 0.25), ("tanh", "sigmoid", 0.1)))
 _POOL_SIZES_2019 = Listed(((2, 3, 0.2), (3, 5, 0.2), (2, 5, 0.3)))
 
@@ -224,12 +233,35 @@ DEFAULT = CostSet(
             value="kernel_size",
             rule=_ROOT_OF_SIZES,
         ),
+        Kind(
+            "depthwise_conv",
+            "depthwise_conv",
+            "separable",
+            group="conv",
+            channels="filters",
+            value="kernel_size",
+            rule=_ROOT_OF_SIZES,
+        ),
         Kind("max_pool", "max_pool", "in", group="pool", value="size", rule=_ROOT_OF_SIZES),
         Kind("avg_pool", "avg_pool", "in", group="pool", value="size", rule=_ROOT_OF_SIZES),
+        Kind(
+            "global_avg_pool",
+            "global_avg_pool",
+            "in",
+            group="pool",
+            value="image",
+            rule=_SIZE_OF_IMAGE,
+        ),
         Kind("dense", "dense", "in * out", factor=0.1, group="dense", channels="units"),
         Kind("activation", "activation", "in", value="function", rule=_ACTIVATIONS),
         Kind("dropout", "dropout", "in", value="rate", rule=Root(0.1)),
+        Kind("batch_norm", "batch_norm", "in"),
     ),
-    across=(("max_pool", "avg_pool", 0.5),),
+    across=(
+        ("max_pool", "avg_pool", 0.5),
+        ("max_pool", "global_avg_pool", 0.5),
+        ("avg_pool", "global_avg_pool", _SIZE_OF_IMAGE),
+        ("conv", "depthwise_conv", Root(0.1 * sqrt(2), more=0.25)),
+    ),
 )
 """REMAP's own costs: those of 2018, with every layer kind taking part."""

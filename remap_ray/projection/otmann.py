@@ -29,9 +29,10 @@ from remap_ray.projection.costs import (
     REMAP_2019,
     UNMATCHED,
     CostSet,
+    Kind,
     Label,
 )
-from remap_ray.space import Architecture, Dense
+from remap_ray.space import Architecture, Dense, Layer, Shape
 
 __all__ = [
     "DEFAULT",
@@ -98,16 +99,18 @@ def features(architecture: Architecture, costs: CostSet = DEFAULT) -> Features:
     InvalidRequest
         The cost set does not know one of the layers.
     """
-    layers = [layer for layer in architecture.layers if not layer.does_nothing()]
-    layers.append(Dense(architecture.classes))
-    kinds = [costs.kind_of(layer) for layer in layers]
+    entering = (architecture.input_shape, *architecture.shapes)
+    nodes = [*zip(architecture.layers, entering, strict=False)]
+    nodes = [(layer, shape) for layer, shape in nodes if not layer.does_nothing()]
+    nodes.append((Dense(architecture.classes), entering[-1]))
+    kinds = [costs.kind_of(layer) for layer, _ in nodes]
     labels, weights = [], []
     # The first layer sees one channel whatever the image has, as in both published codes.
     channels = 1
-    for layer, kind in zip(layers, kinds, strict=True):
+    for (layer, shape), kind in zip(nodes, kinds, strict=True):
         leaving = getattr(layer, kind.channels) if kind.channels else channels
-        weights.append(kind.factor * (channels * leaving if kind.mass == "in * out" else channels))
-        labels.append((kind.label, getattr(layer, kind.value) if kind.value else None))
+        weights.append(kind.factor * _mass(kind, layer, channels, leaving))
+        labels.append((kind.label, _value(kind, layer, shape)))
         channels = leaving
     end = max(costs.end_share * sum(weights), costs.end_least)
     groups = [None, *(kind.group for kind in kinds), None, None]
@@ -121,6 +124,20 @@ def features(architecture: Architecture, costs: CostSet = DEFAULT) -> Features:
         _read_only(np.array([end, *weights, end, end])),
         _read_only(paths / paths.shape[1]),
     )
+
+
+def _mass(kind: Kind, layer: Layer, entering: int, leaving: int) -> float:
+    if kind.mass == "in * out":
+        return entering * leaving
+    if kind.mass == "separable":
+        return entering * (layer.window**2 / 9 + leaving)
+    return entering
+
+
+def _value(kind: Kind, layer: Layer, shape: Shape) -> int | float | str | None:
+    if kind.value == "image":
+        return max(shape[1:])
+    return getattr(layer, kind.value) if kind.value else None
 
 
 def masses(architecture: Architecture, costs: CostSet = DEFAULT) -> Floats:

@@ -10,8 +10,10 @@ from functools import cached_property
 from typing import Any, final
 
 from remap_ray.errors import InvalidArchitecture
+from remap_ray.space import cost, from_torch, shapes
 from remap_ray.space import layers as kinds
-from remap_ray.space import shapes
+from remap_ray.space import text as words
+from remap_ray.space.cost import Cost
 from remap_ray.space.layers import Layer, Shape
 
 __all__ = ["JSON_VERSION", "Architecture"]
@@ -65,23 +67,24 @@ class Architecture:
         return shapes.infer(self.input_shape, self.layers)
 
     @cached_property
-    def _totals(self) -> tuple[int, int]:
-        return shapes.totals(self.input_shape, self.layers, self.classes)
+    def cost(self) -> Cost:
+        """What it costs to train and to keep, the output layer included."""
+        return cost.of(self.input_shape, self.layers, self.classes)
 
     @property
     def parameter_count(self) -> int:
         """Trainable parameters, the output layer's included; equal to PyTorch's."""
-        return self._totals[0]
+        return self.cost.parameters
 
     @property
     def multiply_adds(self) -> int:
         """Multiply-adds of one forward pass of one item, in convolutions and dense layers."""
-        return self._totals[1]
+        return self.cost.multiply_adds
 
     @property
     def flops(self) -> int:
         """Floating-point operations of one forward pass of one item: two per multiply-add."""
-        return 2 * self.multiply_adds
+        return self.cost.flops
 
     @cached_property
     def identity(self) -> str:
@@ -95,6 +98,50 @@ class Architecture:
     def words(self) -> str:
         """The layers in words, such as ``Conv(16, 3x3), Activation(relu)``."""
         return ", ".join(layer.words for layer in self.layers) or "no hidden layer"
+
+    @property
+    def text(self) -> str:
+        """The layers as people type them, such as ``conv16x3 relu max2 dense64``."""
+        return " ".join(layer.text for layer in self.layers)
+
+    @staticmethod
+    def from_text(text: str, input_shape: Shape, classes: int) -> Architecture:
+        """Make an architecture of its text form, such as ``conv16x3s2p1 relu max2 drop0.25``.
+
+        Words are parted by blanks or commas; ``same`` may stand for the padding
+        ``(kernel_size - 1) // 2``, as in ``conv16x3same``.
+
+        Raises
+        ------
+        InvalidArchitecture
+            Naming the word that cannot be read, or the layer that cannot stand there.
+        """
+        return Architecture(input_shape, classes, words.read(text))
+
+    @staticmethod
+    def from_torch(network: Any, input_shape: Shape) -> Architecture:
+        """Make an architecture of an ``nn.Sequential``; its last ``nn.Linear`` is the output.
+
+        Nested ``nn.Sequential`` and what stands for nothing (``nn.Flatten``,
+        ``nn.Identity``) are taken apart. Weights are left where they are: the network
+        that is built of the architecture has the same ones in the same order.
+
+        Parameters
+        ----------
+        network
+            Read by the names of its modules' classes and attributes; PyTorch is not
+            imported.
+        input_shape
+            ``(channels, height, width)`` of one image.
+
+        Raises
+        ------
+        InvalidArchitecture
+            Naming the module or the setting that no layer stands for, and its place.
+        """
+        none = Architecture(input_shape, 2, ())
+        layers, classes = from_torch.read(network, none.input_shape)
+        return Architecture(input_shape, classes, layers)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form, every default filled in."""

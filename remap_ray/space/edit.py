@@ -97,9 +97,12 @@ class Proposal:
     problem
         Why it cannot, or need not, be trained; None where it can.
     fault
-        Index of the layer at fault, in the layers of the outcome, where there is one.
+        Index of the layer at fault, where there is one: in ``layers``, or, where the
+        edits themselves cannot be applied, in the layers of the architecture that
+        they speak of.
     layers
-        The layers of the outcome, also where they are no network.
+        The layers of the outcome, also where they are no network; empty where the
+        edits cannot be applied.
     """
 
     architecture: Architecture | None
@@ -177,11 +180,13 @@ def to_dict(edit: Edit) -> dict[str, Any]:
     return form
 
 
-def from_dict(form: Mapping[str, Any]) -> Edit:
+def from_dict(form: object) -> Edit:
     """Make an edit of its JSON form, or raise `InvalidArchitecture` naming what is wrong."""
-    name = str(form.get("edit"))
+    if not isinstance(form, Mapping):
+        raise InvalidArchitecture(f"an edit must be an object, not {form!r}")
+    name = form.get("edit")
     index = form.get("index")
-    if name not in NAMES:
+    if not isinstance(name, str) or name not in NAMES:
         raise InvalidArchitecture(f"unknown edit {name!r}; known are {', '.join(NAMES)}")
     wanted = {"edit", "index"} | {
         "replace": {"layer"},
@@ -199,6 +204,8 @@ def from_dict(form: Mapping[str, Any]) -> Edit:
             return Replace(index, kinds.from_dict(form["layer"]))
         case "prepend":
             return Prepend(index, kinds.from_dict(form["layer"]))
+    if not isinstance(form["parameter"], str):
+        raise InvalidArchitecture(f"a parameter is a name, not {form['parameter']!r}")
     return Reparameterize(index, form["parameter"], form["value"])
 
 

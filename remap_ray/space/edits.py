@@ -5,12 +5,13 @@ What cannot be trained is not dropped: its proposal says why.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
 from remap_ray.errors import InvalidRequest
 from remap_ray.space.architecture import Architecture
+from remap_ray.space.chain import STOP, Space
 from remap_ray.space.edit import (
     NAMES,
     Edit,
@@ -23,9 +24,10 @@ from remap_ray.space.edit import (
     describe,
     inverse,
 )
-from remap_ray.space.layers import Dense, Layer, Shape
-from remap_ray.space.sampling import STOP, Limits, Space
+from remap_ray.space.layers import Layer, Shape, Value
+from remap_ray.space.limits import Limits
 from remap_ray.space.script import difference
+from remap_ray.space.shapes import is_image
 
 __all__ = [
     "NAMES",
@@ -39,12 +41,16 @@ __all__ = [
     "apply",
     "describe",
     "difference",
+    "handcrafted",
     "inverse",
     "variations",
 ]
 
 ATTEMPTS = 200
 """Draws of one child before its last problem is told instead."""
+
+FEWER = 20
+"""The same once a child could not be found, so that a page is not kept waiting."""
 
 REDRAWS = 50
 """Draws of one new layer before its place is given up."""
@@ -61,6 +67,7 @@ def ablations(
     layers: Collection[int] | None = None,
     limits: Limits | None = None,
     known: Known | None = None,
+    fixed: Collection[int] = (),
 ) -> tuple[Proposal, ...]:
     """Propose one child for each layer, with that layer removed.
 
@@ -70,13 +77,27 @@ def ablations(
         Zero-based indices; all by default. The output layer is none of them.
     limits, known
         What a child must keep, and what need not be trained again.
+    fixed
+        Indices of layers that must stay as they are.
+
+    Raises
+    ------
+    InvalidRequest
+        A layer that is not there is to stay fixed.
 
     References
     ----------
     Cashman et al., 2019, section 5.4.
     """
     chosen = range(len(architecture.layers)) if layers is None else sorted(set(layers))
-    proposals = (apply(architecture, [Remove(index)]) for index in chosen)
+    _check_fixed(architecture, fixed)
+    proposals = []
+    for index in chosen:
+        one = apply(architecture, [Remove(index)])
+        if index in fixed:
+            words = architecture.layers[index].words
+            one = replace(one, problem=f"{words} at {index} is to stay fixed", fault=None)
+        proposals.append(one)
     return _judged(proposals, limits, known or {})
 
 
@@ -89,6 +110,7 @@ def variations(
     seed: int = 0,
     known: Known | None = None,
     space: Space | None = None,
+    fixed: Collection[int] = (),
 ) -> tuple[Proposal, ...]:
     """Propose random neighbours of a network.
 
@@ -112,6 +134,8 @@ def variations(
         The same seed gives the same children.
     space
         Whose transitions and grids are used; the paper's by default.
+    fixed
+        Indices of layers that must stay as they are; others may be put before them.
 
     Returns
     -------
@@ -122,31 +146,63 @@ def variations(
     Raises
     ------
     InvalidRequest
-        A negative count, an empty range of changes, or an unknown type or position.
+        A negative count, an empty range of changes, or an unknown type, position or fixed layer.
 
     References
     ----------
     Cashman et al., 2019, section 5.4.
     """
     _check(architecture, count, changes, allowed)
+    _check_fixed(architecture, fixed)
     rng = Random(seed)
     space = space or Space.named("paper")
-    where = _where(architecture, allowed, space)
+    where = _where(architecture, allowed, space, fixed)
     found: list[Proposal] = []
+    attempts = ATTEMPTS if where else 0
     for _ in range(count):
         proposal = Proposal(None, (), "", "nothing may be changed: every edit is forbidden")
-        for _ in range(ATTEMPTS if where else 0):
+        for _ in range(attempts):
             edits = _draw_edits(architecture, rng.randint(*changes), where, space, rng)
             attempt = apply(architecture, edits)
+            if len(edits) < changes[0]:
+                short = f"only {len(edits)} of at least {changes[0]} changes can be made here"
+                attempt = replace(attempt, problem=short)
             *_, proposal = _judged([*found, attempt], limits, known or {})
             if proposal.problem is None:
                 break
+        else:
+            attempts = min(attempts, FEWER)
         found.append(proposal)
     return tuple(found)
 
 
+def handcrafted(
+    architecture: Architecture,
+    edits: Sequence[Edit],
+    limits: Limits | None = None,
+    known: Known | None = None,
+) -> Proposal:
+    """Propose the child that edits made by hand lead to, as `apply` does.
+
+    Parameters
+    ----------
+    architecture
+        What they start from; one without layers to start from nothing.
+    edits
+        With any legal values, not those of a grid alone.
+    limits, known
+        What a child must keep, and what need not be trained again.
+
+    References
+    ----------
+    Cashman et al., 2019, section 5.4.
+    """
+    (proposal,) = _judged([apply(architecture, edits)], limits, known or {})
+    return proposal
+
+
 def _judged(
-    proposals: Iterator[Proposal] | list[Proposal], limits: Limits | None, known: Known
+    proposals: Sequence[Proposal], limits: Limits | None, known: Known
 ) -> tuple[Proposal, ...]:
     """Add to each proposal the first reason, if any, why it need not be trained."""
     judged: list[Proposal] = []
@@ -182,15 +238,23 @@ def _check(
                 raise InvalidRequest(f"unknown edit {name!r}; known are {', '.join(NAMES)}")
 
 
+def _check_fixed(architecture: Architecture, fixed: Collection[int]) -> None:
+    for index in fixed:
+        if not 0 <= index < len(architecture.layers):
+            raise InvalidRequest(
+                f"there is no layer {index} to stay fixed; there are {len(architecture.layers)}"
+            )
+
+
 def _where(
-    architecture: Architecture, allowed: Allowed | None, space: Space
+    architecture: Architecture, allowed: Allowed | None, space: Space, fixed: Collection[int]
 ) -> dict[int, tuple[str, ...]]:
     """Give the types of edits that can happen at each position that has any."""
     last = len(architecture.layers)
     where: dict[int, tuple[str, ...]] = {}
     for index in range(last + 1):
         types = set(NAMES if allowed is None else allowed.get(index, ()))
-        if index == last:
+        if index == last or index in fixed:
             types &= {"prepend"}
         elif not _choices(architecture.layers[index], space):
             types -= {"reparameterize"}
@@ -199,7 +263,7 @@ def _where(
     return where
 
 
-def _choices(layer: Layer, space: Space) -> list[tuple[str, object]]:
+def _choices(layer: Layer, space: Space) -> list[tuple[str, Value]]:
     """Give every other value that a layer's parameters could take in the space's grids."""
     grid = space.grids.get(layer.kind, {})
     return [
@@ -218,6 +282,19 @@ def _draw_edits(
     rng: Random,
 ) -> tuple[Edit, ...]:
     edits: list[Edit] = []
+    # From front to back: when a new layer is drawn, all that comes before it is settled.
+    for index, name in sorted(_draw_plan(changes, where, rng), key=_from_front):
+        edit = _draw_edit(architecture, edits, index, name, space, rng)
+        if edit is not None:
+            edits.append(edit)
+    return tuple(edits)
+
+
+def _draw_plan(
+    changes: int, where: Mapping[int, tuple[str, ...]], rng: Random
+) -> list[tuple[int, str]]:
+    """Draw where something changes and how; fewer than ``changes`` where no more are open."""
+    plan: list[tuple[int, str]] = []
     touched: set[int] = set()
     for _ in range(changes):
         # A layer changes once; before it, anything may be put as often as drawn.
@@ -230,12 +307,15 @@ def _draw_edits(
             break
         index = rng.choice(places)
         name = rng.choice(open_types[index])
-        edit = _draw_edit(architecture, edits, index, name, space, rng)
-        if edit is not None:
-            edits.append(edit)
-            if not isinstance(edit, Prepend):
-                touched.add(index)
-    return tuple(edits)
+        plan.append((index, name))
+        if name != "prepend":
+            touched.add(index)
+    return plan
+
+
+def _from_front(change: tuple[int, str]) -> tuple[int, bool]:
+    index, name = change
+    return index, name != "prepend"
 
 
 def _draw_edit(
@@ -253,7 +333,7 @@ def _draw_edit(
         parameters = sorted({parameter for parameter, _ in choices})
         parameter = rng.choice(parameters)
         value = rng.choice([value for one, value in choices if one == parameter])
-        return Reparameterize(index, parameter, value)  # type: ignore[arg-type]
+        return Reparameterize(index, parameter, value)
     layer = _draw_layer(architecture, edits, index, name, space, rng)
     if layer is None:
         return None
@@ -274,8 +354,12 @@ def _draw_layer(
         return None
     previous, shape, after_dense = before
     row = {
-        kind: weight for kind, weight in space.row(previous, after_dense).items() if kind != STOP
+        kind: weight
+        for kind, weight in space.row(previous, after_dense).items()
+        if kind != STOP and weight
     }
+    if not row:
+        return None
     old = architecture.layers[index] if name == "replace" else None
     for _ in range(REDRAWS):
         layer = space.draw(rng, row)
@@ -299,5 +383,4 @@ def _before(
         return None
     layers = outcome.layers
     shape = outcome.shapes[-1] if layers else outcome.input_shape
-    flat = any(isinstance(layer, Dense) for layer in layers)
-    return (layers[-1] if layers else None), shape, flat
+    return (layers[-1] if layers else None), shape, not is_image(shape)

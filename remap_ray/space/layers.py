@@ -4,141 +4,35 @@ A declaration holds the kind's name in JSON, its name in words, its letter in a
 chip, its parameters (legal range, default, sampling grid), its shape rule, its
 parameter and multiply-add counts and where it may stand. JSON, the sampler, the
 words, the editor and PyTorch's module builder read it from here.
-
-Shapes are tuples without the batch dimension: ``(channels, height, width)`` for
-an image and ``(units,)`` once a network is flat.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from math import prod
-from typing import Any, ClassVar, final
+from typing import final
 
 from remap_ray.errors import InvalidArchitecture
+from remap_ray.space.layer import Layer, Parameter, Shape, Value, whole
 
 __all__ = [
     "KINDS",
     "Activation",
     "AvgPool",
+    "BatchNorm",
     "Conv",
     "Dense",
+    "DepthwiseConv",
     "Dropout",
+    "GlobalAvgPool",
     "Layer",
     "MaxPool",
     "Parameter",
     "Shape",
+    "Value",
     "from_dict",
 ]
-
-Shape = tuple[int, ...]
-Value = int | float | str
-
-LARGEST = 65_536
-"""Upper end of every whole-number parameter: far above use, far below overflow."""
-
-
-@final
-@dataclass(frozen=True)
-class Parameter:
-    """What one parameter of a layer kind may be.
-
-    Either ``choices`` is given (a word out of a list), or ``low`` and ``high``
-    (a number, both ends legal).
-    """
-
-    type: type[int | float | str]
-    grid: tuple[Value, ...] = ()
-    low: float = 0
-    high: float = 0
-    choices: tuple[str, ...] = ()
-
-    def problem(self, value: object) -> str | None:
-        """Say why ``value`` is not legal, or None where it is."""
-        if self.choices:
-            return None if value in self.choices else f"must be one of {', '.join(self.choices)}"
-        kinds = (int, float) if self.type is float else (int,)
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            wanted = "a number" if self.type is float else "a whole number"
-            return f"must be {wanted}"
-        if not self.low <= value <= self.high:
-            return f"must lie between {self.low:g} and {self.high:g}"
-        return None
-
-
-def _whole(default: int | None, grid: tuple[int, ...] = (), low: int = 1) -> Any:
-    declared = {"parameter": Parameter(int, grid, low, LARGEST)}
-    return field(default=MISSING if default is None else default, metadata=declared)
-
-
-@dataclass(frozen=True)
-class Layer(ABC):
-    """One layer of a network.
-
-    The class attributes are its kind's declaration; the fields, whose metadata
-    hold a `Parameter` each, are its values. Illegal values raise
-    `InvalidArchitecture` when the layer is made.
-    """
-
-    kind: ClassVar[str]
-    """Name in JSON."""
-    name: ClassVar[str]
-    """Name in words."""
-    letter: ClassVar[str]
-    """Symbol in a chip; empty where the chip draws something else."""
-    needs_image: ClassVar[bool] = False
-    """Whether it may stand only where the data is still an image."""
-
-    @abstractmethod
-    def output(self, shape: Shape) -> Shape:
-        """Give the shape that leaves the layer; raise `ValueError` with the reason if none can."""
-
-    @property
-    @abstractmethod
-    def arguments(self) -> str:
-        """What stands in the parentheses of its words, such as ``16, 3x3``."""
-
-    def parameter_count(self, shape: Shape) -> int:
-        """Count the trainable parameters for an input of ``shape``."""
-        return 0
-
-    def multiply_adds(self, shape: Shape) -> int:
-        """Count the multiply-adds for one item of ``shape``: convolutions and dense layers only."""
-        return 0
-
-    @property
-    def window(self) -> int:
-        """Width of the square window over the image, 0 where the layer has none."""
-        return 0
-
-    @property
-    def words(self) -> str:
-        """The layer in words, such as ``Conv(16, 3x3)``."""
-        return f"{self.name}({self.arguments})"
-
-    @classmethod
-    def parameters(cls) -> dict[str, Parameter]:
-        """Give the declared parameters by name, in order."""
-        return {one.name: one.metadata["parameter"] for one in fields(cls)}
-
-    def to_dict(self) -> dict[str, Value]:
-        """Give the JSON form, every default filled in."""
-        return {"kind": self.kind} | {name: getattr(self, name) for name in self.parameters()}
-
-    def does_nothing(self) -> bool:
-        """Whether the canonical form drops this layer."""
-        return False
-
-    def __post_init__(self) -> None:
-        for name, parameter in self.parameters().items():
-            value = getattr(self, name)
-            if (problem := parameter.problem(value)) is not None:
-                raise InvalidArchitecture(f"{self.name}: {name} {problem}, not {value!r}")
-            if parameter.type is float:
-                # One number has one JSON form: 0 and 0.0 must share an identity.
-                object.__setattr__(self, name, float(value))
 
 
 def _window(shape: Shape, size: int, stride: int, padding: int = 0) -> tuple[int, int]:
@@ -149,20 +43,14 @@ def _window(shape: Shape, size: int, stride: int, padding: int = 0) -> tuple[int
     return (height - size) // stride + 1, (width - size) // stride + 1
 
 
-@final
 @dataclass(frozen=True)
-class Conv(Layer):
-    """A 2-D convolution with a square kernel and a bias."""
-
-    kind = "conv"
-    name = "Conv"
-    letter = "C"
+class _Convolution(Layer):
     needs_image = True
 
-    filters: int = _whole(None, (16, 32, 64, 128))
-    kernel_size: int = _whole(None, (1, 3, 5))
-    stride: int = _whole(1)
-    padding: int = _whole(0, low=0)
+    filters: int = whole(None, (16, 32, 64, 128))
+    kernel_size: int = whole(None, (1, 3, 5), symbol="x")
+    stride: int = whole(1, symbol="s")
+    padding: int = whole(0, low=0, symbol="p")
 
     @property
     def window(self) -> int:
@@ -177,6 +65,17 @@ class Conv(Layer):
     def output(self, shape: Shape) -> Shape:
         return (self.filters, *_window(shape, self.kernel_size, self.stride, self.padding))
 
+
+@final
+@dataclass(frozen=True)
+class Conv(_Convolution):
+    """A 2-D convolution with a square kernel and a bias."""
+
+    kind = "conv"
+    name = "Conv"
+    word = "conv"
+    letter = "C"
+
     def parameter_count(self, shape: Shape) -> int:
         return self.filters * (shape[0] * self.kernel_size**2 + 1)
 
@@ -184,12 +83,41 @@ class Conv(Layer):
         return prod(self.output(shape)) * shape[0] * self.kernel_size**2
 
 
+@final
+@dataclass(frozen=True)
+class DepthwiseConv(_Convolution):
+    """A depthwise-separable convolution: a kernel per channel, then a 1x1 convolution.
+
+    Both have a bias, and nothing stands between them; stride and padding are the first's.
+
+    References
+    ----------
+    Howard et al., 2017, MobileNets, section 3.1.
+    """
+
+    kind = "depthwise_conv"
+    name = "DepthwiseConv"
+    word = "depthwise"
+    letter = "W"
+
+    def parameter_count(self, shape: Shape) -> int:
+        return shape[0] * (self.kernel_size**2 + 1) + self.filters * (shape[0] + 1)
+
+    def multiply_adds(self, shape: Shape) -> int:
+        _, height, width = self.output(shape)
+        return height * width * shape[0] * (self.kernel_size**2 + self.filters)
+
+    def activations(self, shape: Shape) -> int:
+        _, height, width = self.output(shape)
+        return height * width * (shape[0] + self.filters)
+
+
 @dataclass(frozen=True)
 class _Pool(Layer):
     needs_image = True
 
-    size: int = _whole(None, (5, 3, 2))
-    stride: int = _whole(2, (2,))
+    size: int = whole(None, (5, 3, 2))
+    stride: int = whole(2, (2,), symbol="s")
 
     @property
     def window(self) -> int:
@@ -213,6 +141,7 @@ class MaxPool(_Pool):
 
     kind = "max_pool"
     name = "MaxPool"
+    word = "max"
     letter = "M"
 
 
@@ -223,7 +152,52 @@ class AvgPool(_Pool):
 
     kind = "avg_pool"
     name = "AvgPool"
+    word = "avg"
     letter = "A"
+
+
+@final
+@dataclass(frozen=True)
+class GlobalAvgPool(Layer):
+    """Average over the whole image, which leaves one number per channel."""
+
+    kind = "global_avg_pool"
+    name = "GlobalAvgPool"
+    word = "globalavg"
+    letter = "G"
+    needs_image = True
+
+    @property
+    def arguments(self) -> str:
+        return ""
+
+    def output(self, shape: Shape) -> Shape:
+        return shape[:1]
+
+
+@final
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Batch normalization, of each channel of an image or of each unit, scaled and shifted."""
+
+    kind = "batch_norm"
+    name = "BatchNorm"
+    word = "batchnorm"
+    letter = "B"
+
+    @property
+    def arguments(self) -> str:
+        return ""
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def parameter_count(self, shape: Shape) -> int:
+        return 2 * shape[0]
+
+    def running_bytes(self, shape: Shape) -> int:
+        # Mean and variance, float32 each, and the number of batches so far, int64.
+        return 8 * shape[0] + 8
 
 
 @final
@@ -233,9 +207,10 @@ class Dense(Layer):
 
     kind = "dense"
     name = "Dense"
+    word = "dense"
     letter = "D"
 
-    units: int = _whole(None, (16, 64, 128, 256))
+    units: int = whole(None, (16, 64, 128, 256))
 
     @property
     def arguments(self) -> str:
@@ -258,6 +233,7 @@ class Dropout(Layer):
 
     kind = "dropout"
     name = "Dropout"
+    word = "drop"
     letter = ""
 
     rate: float = field(
@@ -286,6 +262,7 @@ class Activation(Layer):
 
     kind = "activation"
     name = "Activation"
+    word = ""
     letter = ""
 
     function: str = field(
@@ -305,7 +282,18 @@ class Activation(Layer):
 
 
 KINDS: Mapping[str, type[Layer]] = {
-    one.kind: one for one in (Conv, MaxPool, AvgPool, Dense, Dropout, Activation)
+    one.kind: one
+    for one in (
+        Conv,
+        DepthwiseConv,
+        MaxPool,
+        AvgPool,
+        GlobalAvgPool,
+        Dense,
+        Dropout,
+        BatchNorm,
+        Activation,
+    )
 }
 """Every layer kind by its name in JSON."""
 

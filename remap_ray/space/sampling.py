@@ -1,124 +1,20 @@
-"""A space of networks as a Markov chain over layer kinds, and samples of it under limits."""
+"""Samples of a space of networks under limits."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from collections.abc import Container, Iterator
 from random import Random
-from typing import final
 
-from remap_ray.errors import InvalidArchitecture, InvalidRequest
-from remap_ray.space import shapes
+from remap_ray.errors import InvalidRequest
 from remap_ray.space.architecture import Architecture
-from remap_ray.space.layers import KINDS, Dense, Layer, Shape, Value
+from remap_ray.space.chain import Space
+from remap_ray.space.layers import Shape
+from remap_ray.space.limits import Limits
 
-__all__ = ["STOP", "Limits", "Space", "sample"]
-
-START = "start"
-STOP = "stop"
-Row = Mapping[str, int]
-Table = Mapping[str, Row]
+__all__ = ["sample"]
 
 PATIENCE = 20_000
 """Draws in a row without a new architecture within the limits before `sample` gives up."""
-
-
-@final
-@dataclass(frozen=True)
-class Limits:
-    """What an architecture may cost at most; None is no limit."""
-
-    parameters: int | None = 1_000_000
-    multiply_adds: int | None = None
-    layers: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("parameters", "multiply_adds", "layers"):
-            limit = getattr(self, name)
-            if limit is not None and limit < 0:
-                raise InvalidRequest(f"the limit on {name} must not be negative, not {limit}")
-
-    def problem(self, architecture: Architecture) -> str | None:
-        """Say by how much ``architecture`` passes which limit, or None where it keeps all."""
-        costs: tuple[tuple[str, int, int | None], ...] = (
-            ("parameters", architecture.parameter_count, self.parameters),
-            ("multiply-adds", architecture.multiply_adds, self.multiply_adds),
-            ("layers", len(architecture.layers), self.layers),
-        )
-        for what, cost, limit in costs:
-            if limit is not None and cost > limit:
-                return f"{cost - limit:,} {what} over the limit of {limit:,}"
-        return None
-
-
-@final
-@dataclass(frozen=True)
-class Space:
-    """A Markov chain over layer kinds with a grid of values for each kind's parameters."""
-
-    name: str
-    strictly_larger: bool
-    grids: Mapping[str, Mapping[str, tuple[Value, ...]]]
-    transitions: Table
-    transitions_after_dense: Table
-
-    @staticmethod
-    @cache
-    def named(name: str) -> Space:
-        """Load a space that comes with REMAP."""
-        text = (resources.files("remap_ray.space") / f"{name}.toml").read_text(encoding="utf-8")
-        form = tomllib.loads(text)
-        grids = {
-            kind: {parameter: tuple(values) for parameter, values in grid.items()}
-            for kind, grid in form["grids"].items()
-        }
-        return Space(
-            form["name"],
-            form["strictly_larger"],
-            grids,
-            form["transitions"],
-            form["transitions_after_dense"],
-        )
-
-    def row(self, previous: Layer | None, after_dense: bool) -> Row:
-        """Give the successors of a layer (None: of the input) with their weights."""
-        table = self.transitions_after_dense if after_dense else self.transitions
-        return table[START if previous is None else previous.kind]
-
-    def draw(self, rng: Random, row: Row) -> Layer | None:
-        """Draw one successor, its parameters uniform over the grid; None is the end."""
-        (kind,) = rng.choices(tuple(row), tuple(row.values()))
-        if kind == STOP:
-            return None
-        grid = self.grids[kind]
-        return KINDS[kind](**{name: rng.choice(values) for name, values in grid.items()})
-
-    def fits(self, layer: Layer, shape: Shape) -> bool:
-        """Whether the sampler may put ``layer`` where the data has ``shape``."""
-        try:
-            shapes.after(layer, shape, 0)
-        except InvalidArchitecture:
-            return False
-        if not (layer.needs_image and self.strictly_larger):
-            return True
-        return min(shape[1:]) > layer.window
-
-    def walk(self, rng: Random, input_shape: Shape, classes: int) -> Architecture:
-        """Draw one architecture: successors until the end, each redrawn until it fits."""
-        shape, layers, after_dense = input_shape, list[Layer](), False
-        while True:
-            row = self.row(layers[-1] if layers else None, after_dense)
-            layer = self.draw(rng, row)
-            while layer is not None and not self.fits(layer, shape):
-                layer = self.draw(rng, row)
-            if layer is None:
-                return Architecture(input_shape, classes, tuple(layers))
-            shape = shapes.after(layer, shape, len(layers))
-            after_dense = after_dense or isinstance(layer, Dense)
-            layers.append(layer)
 
 
 def sample(
@@ -136,6 +32,8 @@ def sample(
 
     Parameters
     ----------
+    limits
+        What each must keep; those of the space by default.
     known
         Identities that are not wanted again.
 
@@ -148,7 +46,7 @@ def sample(
     ----------
     Cashman et al., 2019, section 5.3.
     """
-    limits = limits or Limits()
+    limits = limits or space.limits
     seen: set[str] = set()
     failures = 0
     while failures < PATIENCE:
@@ -163,6 +61,6 @@ def sample(
             yield drawn
     raise InvalidRequest(
         f"space {space.name} gave no further architecture within the limits in {PATIENCE:,} "
-        f"draws ({len(seen)} found); allow more parameters, multiply-adds or layers, or ask for "
-        "fewer models"
+        f"draws ({len(seen)} found); allow more parameters, multiply-adds, layers or kinds, or ask "
+        "for fewer models"
     )

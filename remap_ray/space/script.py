@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from remap_ray.space.architecture import Architecture
 from remap_ray.space.edit import (
@@ -84,7 +84,7 @@ def _sum(a: Cost, b: Cost) -> Cost:
     return a[0] + b[0], a[1] + b[1]
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _change_cost(old: Layer, new: Layer) -> Cost:
     if old == new:
         return 0, 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space.layers import Dense, Layer, Shape
+from remap_ray.space.layers import Layer, Shape
 
-__all__ = ["after", "infer", "is_image", "totals"]
+__all__ = ["after", "infer", "is_image"]
 
 
 def is_image(shape: Shape) -> bool:
@@ -34,7 +34,7 @@ def after(layer: Layer, shape: Shape, index: int) -> Shape:
         ``layer 5, MaxPool(5): the image is only 3x3 here``.
     """
     if layer.needs_image and not is_image(shape):
-        reason = "an image is needed, but a Dense before it has made the data flat"
+        reason = "an image is needed, but a Dense or GlobalAvgPool before it made the data flat"
         raise InvalidArchitecture(f"{layer.words}: {reason}", index)
     try:
         return layer.output(shape)
@@ -55,13 +55,3 @@ def infer(input_shape: Shape, layers: Iterable[Layer]) -> tuple[Shape, ...]:
         shape = after(layer, shape, index)
         shapes.append(shape)
     return tuple(shapes)
-
-
-def totals(input_shape: Shape, layers: Iterable[Layer], classes: int) -> tuple[int, int]:
-    """Count trainable parameters and multiply-adds per item, the output layer included."""
-    shape, parameters, multiply_adds = input_shape, 0, 0
-    for layer in (*layers, Dense(classes)):
-        parameters += layer.parameter_count(shape)
-        multiply_adds += layer.multiply_adds(shape)
-        shape = layer.output(shape)
-    return parameters, multiply_adds

@@ -22,8 +22,14 @@ _FUNCTIONS: Mapping[str, type[nn.Module]] = {
 
 _MODULES: Mapping[str, Callable[[Any, Shape], nn.Module]] = {
     "conv": lambda one, s: nn.Conv2d(s[0], one.filters, one.kernel_size, one.stride, one.padding),
+    "depthwise_conv": lambda one, s: nn.Sequential(
+        nn.Conv2d(s[0], s[0], one.kernel_size, one.stride, one.padding, groups=s[0]),
+        nn.Conv2d(s[0], one.filters, 1),
+    ),
     "max_pool": lambda one, _: nn.MaxPool2d(one.size, one.stride),
     "avg_pool": lambda one, _: nn.AvgPool2d(one.size, one.stride),
+    "global_avg_pool": lambda _, __: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    "batch_norm": lambda _, s: (nn.BatchNorm2d if is_image(s) else nn.BatchNorm1d)(s[0]),
     "dense": lambda one, s: nn.Linear(prod(s), one.units),
     "dropout": lambda one, _: nn.Dropout(one.rate),
     "activation": lambda one, _: _FUNCTIONS[one.function](),
@@ -36,9 +42,10 @@ def build(architecture: Architecture, seed: int | None = None) -> nn.Sequential:
 
     Takes images of shape ``(N, *architecture.input_shape)``, float32, and gives logits of
     shape ``(N, architecture.classes)``; the softmax belongs to the loss. Each layer's module
-    is named by the layer's zero-based index, so that ``3.weight`` is the weight of layer 3;
-    besides there are ``output`` and, before the first dense layer, ``flatten``. The weights
-    are initialised as PyTorch does by default.
+    is named by the layer's zero-based index, so that ``3.weight`` is the weight of layer 3
+    (``3.0.weight`` and ``3.1.weight`` where a layer is two modules); besides there are
+    ``output`` and, before the first dense layer of an image, ``flatten``. The weights are
+    initialised as PyTorch does by default.
 
     Parameters
     ----------

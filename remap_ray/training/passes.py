@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
@@ -56,7 +56,8 @@ def train_epoch(
     Parameters
     ----------
     batch_size
-        Items per step; the last batch may be smaller.
+        Items per step; the last batch may be smaller. One item left over joins the batch
+        before it where the network has batch normalization, which no single value trains.
     stop
         Asked before every batch.
 
@@ -73,7 +74,7 @@ def train_epoch(
     with _seeded(seed, device):
         # Drawn on the CPU: the same order on every device.
         order = torch.randperm(len(part)).to(device)
-        for number, indices in enumerate(torch.split(order, batch_size)):
+        for number, indices in enumerate(_batches(order, batch_size, network)):
             if stop():
                 return None
             images, labels = part.batch(indices)
@@ -120,6 +121,15 @@ def evaluate(
     figures = Figures(loss_sum.item() / len(part), accuracy)
     as_bytes: NDArray[Any] = predicted.to(torch.uint8).cpu().numpy()
     return Evaluation(figures, as_bytes)
+
+
+def _batches(order: Tensor, batch_size: int, network: nn.Sequential) -> Sequence[Tensor]:
+    batches = torch.split(order, batch_size)
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+    alone = len(batches) > 1 and len(batches[-1]) == 1
+    if alone and any(isinstance(module, norms) for module in network.modules()):
+        return (*batches[:-2], torch.cat(batches[-2:]))
+    return batches
 
 
 def _right(logits: Tensor, labels: Tensor) -> Tensor:

@@ -17,14 +17,18 @@ from remap_ray.space import (
     Activation,
     Architecture,
     AvgPool,
+    BatchNorm,
     Conv,
     Dense,
+    DepthwiseConv,
     Dropout,
+    GlobalAvgPool,
     Limits,
     MaxPool,
     Space,
     sample,
 )
+from remap_ray.space.layers import KINDS
 
 SVG = "{http://www.w3.org/2000/svg}"
 PAPER = Architecture(
@@ -82,7 +86,8 @@ def test_drawn_boxes_are_the_layouts(architecture, size):
 @pytest.mark.promise("PAGE-10")
 def test_each_kind_is_told_by_its_marks_alone(size):
     alone = {}
-    for layer in (*PAPER.layers, Activation("tanh"), Activation("sigmoid")):
+    others = (DepthwiseConv(16, 3), GlobalAvgPool(), BatchNorm())
+    for layer in (*PAPER.layers, *others, Activation("tanh"), Activation("sigmoid")):
         root = parsed(svg(Architecture((1, 28, 28), 2, (layer,)), size, fixed_height=True))
         group = root.find(f"{SVG}g")
         # What is left of the first block without its colours and its place.
@@ -98,7 +103,7 @@ def test_each_kind_is_told_by_its_marks_alone(size):
         assert all(len(kinds) == 1 for kinds in alone.values())
     else:
         assert all(len(set(kinds)) == 1 for kinds in alone.values())
-    assert len({kind for kinds in alone.values() for kind in kinds}) == 6
+    assert len({kind for kinds in alone.values() for kind in kinds}) == len(KINDS)
 
 
 def test_large_blocks_tell_what_they_are_on_hover():

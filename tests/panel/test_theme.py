@@ -106,11 +106,21 @@ def test_the_measure_of_differences_gives_the_published_figures(one, other, expe
 
 @pytest.mark.parametrize("sight", SIGHT)
 def test_layer_colours_stay_apart_for_every_kind_of_sight(sight):
-    seen = {name: lab(SIGHT[sight] @ linear(style.fill)) for name, style in BLOCKS.items()}
+    # Kinds of one family share their colours.
+    fills = {style.fill: name for name, style in BLOCKS.items()}
+    seen = {name: lab(SIGHT[sight] @ linear(fill)) for fill, name in fills.items()}
     nearest, *pair = min(
         (difference(seen[one], seen[other]), one, other) for one, other in combinations(seen, 2)
     )
     assert nearest >= APART, pair
+
+
+def test_only_kinds_of_one_family_share_their_colours():
+    families = {"depthwise_conv": "conv", "global_avg_pool": "avg_pool"}
+    for kind, of in families.items():
+        assert BLOCKS[kind] == BLOCKS[of]
+    others = [style.fill for kind, style in BLOCKS.items() if kind not in families]
+    assert len(set(others)) == len(others)
 
 
 def test_contrast_agrees_with_the_published_examples():

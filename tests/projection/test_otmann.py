@@ -16,9 +16,12 @@ from remap_ray.space import (
     Activation,
     Architecture,
     AvgPool,
+    BatchNorm,
     Conv,
     Dense,
+    DepthwiseConv,
     Dropout,
+    GlobalAvgPool,
     MaxPool,
 )
 from remap_ray.space.layers import KINDS
@@ -34,17 +37,20 @@ def net(*layers, classes=10):
 
 IMAGE_LAYERS = st.one_of(
     st.builds(Conv, st.sampled_from([1, 16, 128]), st.sampled_from([1, 3, 5, 7])),
+    st.builds(DepthwiseConv, st.sampled_from([1, 16, 128]), st.sampled_from([1, 3, 5, 7])),
     st.builds(MaxPool, st.sampled_from([2, 3, 5])),
     st.builds(AvgPool, st.sampled_from([2, 3, 5])),
 )
 ANY_LAYERS = st.one_of(
     st.builds(Dropout, st.sampled_from([0.0, 0.125, 0.5, 0.875])),
     st.builds(Activation, st.sampled_from(["relu", "tanh", "sigmoid"])),
+    st.builds(BatchNorm),
 )
 FLAT_LAYERS = st.builds(Dense, st.sampled_from([1, 16, 256]))
 NETS = st.builds(
-    lambda image, flat, classes: net(*image, *flat, classes=classes),
+    lambda image, pool, flat, classes: net(*image, *pool, *flat, classes=classes),
     st.lists(IMAGE_LAYERS | ANY_LAYERS, max_size=7),
+    st.lists(st.builds(GlobalAvgPool), max_size=1),
     st.lists(FLAT_LAYERS | ANY_LAYERS, max_size=5),
     st.sampled_from([2, 10]),
 )
@@ -83,13 +89,21 @@ def test_published_distances_per_unit_mass(golden):
 def by_definition(a, b):
     """Give the normalized default distance as its definition reads, by another solver."""
     groups = {"conv": "conv", "max_pool": "pool", "avg_pool": "pool", "dense": "dense"}
+    groups |= {"depthwise_conv": "conv", "global_avg_pool": "pool"}
+    convolutions, averages = {"conv", "depthwise_conv"}, {"avg_pool", "global_avg_pool"}
 
     def nodes(one):
-        layers = [layer for layer in one.layers if not layer.does_nothing()]
-        layers = [None, *layers, Dense(one.classes), None, None]
-        kinds = ["ip", *(layer.kind for layer in layers[1:-2]), "softmax", "op"]
+        entering = (one.input_shape, *one.shapes)
+        # A global pool counts as an average pool of the image's size.
+        layers = [
+            (layer.kind, AvgPool(max(shape[1:])) if layer.kind == "global_avg_pool" else layer)
+            for layer, shape in zip(one.layers, entering, strict=False)
+            if not layer.does_nothing()
+        ]
+        layers = [("ip", None), *layers, ("dense", None), ("softmax", None), ("op", None)]
+        kinds = [kind for kind, _ in layers]
         found = []
-        for i, (kind, layer) in enumerate(zip(kinds, layers, strict=True)):
+        for i, (kind, layer) in enumerate(layers):
             out, into = [len(kinds) - 1 - i], [i]
             for group in ("conv", "pool", "dense"):
                 out.append(sum(groups.get(other) == group for other in kinds[i:]))
@@ -100,12 +114,15 @@ def by_definition(a, b):
     def cost(left, right):
         (kind, x, x_out, x_in), (other, y, y_out, y_in) = left, right
         structure = (np.abs(x_out - y_out).mean() + np.abs(x_in - y_in).mean()) / 2
-        if {kind, other} == {"max_pool", "avg_pool"}:
+        if "max_pool" in {kind, other} and {kind, other} & averages:
             return structure + 0.5
+        if kind in convolutions and other in convolutions:
+            more = 0.25 if kind != other else 0.0
+            return structure + 0.1 * 2**0.5 * abs(x.kernel_size - y.kernel_size) ** 0.5 + more
+        if "global_avg_pool" in {kind, other} and {kind, other} <= averages:
+            return structure + min(0.1 * 2**0.5 * abs(x.size - y.size) ** 0.5, 0.5)
         if kind != other:
             return np.inf
-        if kind == "conv":
-            return structure + 0.1 * 2**0.5 * abs(x.kernel_size - y.kernel_size) ** 0.5
         if kind in {"max_pool", "avg_pool"}:
             return structure + 0.1 * 2**0.5 * abs(x.size - y.size) ** 0.5
         if kind == "dropout":
@@ -235,9 +252,21 @@ def test_the_default_knows_every_kind():
     assert {one.kind for one in DEFAULT.kinds} == set(KINDS)
 
 
+def test_the_masses_of_the_further_kinds():
+    one = net(Conv(8, 3), DepthwiseConv(16, 5), BatchNorm(), GlobalAvgPool(), Dense(4))
+    assert otmann.masses(one)[1:-2].tolist() == [8, 8 * 25 / 9 + 8 * 16, 16, 16, 6.4, 4.0]
+
+
 def test_label_costs_are_symmetric():
     labels = [("max_pool", 2), ("avg_pool", 3), ("conv", 1), ("conv", 5), ("activation", "tanh")]
-    labels += [("activation", "relu"), ("dropout", 0.5), ("ip", None), ("op", None)]
+    labels += [("activation", "relu"), ("depthwise_conv", 3)]
+    labels += [
+        ("global_avg_pool", 7),
+        ("batch_norm", None),
+        ("dropout", 0.5),
+        ("ip", None),
+        ("op", None),
+    ]
     for a in labels:
         for b in labels:
             assert DEFAULT.label_cost(a, b) == DEFAULT.label_cost(b, a)

@@ -7,7 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space import Architecture
+from remap_ray.space import Architecture, layers
+from remap_ray.space.edit import Edit, Prepend, Remove, Reparameterize, Replace
+from remap_ray.space.layers import Layer
 
 LARGEST = 65_536
 
@@ -24,6 +26,9 @@ def _forms(number: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Any]]:
     }
     kinds = {
         "conv": conv,
+        "depthwise_conv": conv,
+        "global_avg_pool": {"required": {}, "optional": {}},
+        "batch_norm": {"required": {}, "optional": {}},
         "max_pool": pool,
         "avg_pool": pool,
         "dense": {"required": {"units": number}, "optional": {}},
@@ -68,3 +73,42 @@ def architecture_forms(draw: st.DrawFn, most_layers: int = 8) -> dict[str, Any]:
             continue
         form = longer
     return form
+
+
+LAYERS = st.builds(layers.from_dict, _forms(SMALL))
+"""Any legal layer with small numbers, as a value."""
+
+ARCHITECTURES = architecture_forms().map(Architecture.from_dict)
+"""Any architecture that can be built."""
+
+
+@st.composite
+def edits_of(draw: st.DrawFn, architecture: Architecture, most: int = 4) -> list[Edit]:
+    """Give edits that speak of layers that there are, though they may contradict each other."""
+    last = len(architecture.layers)
+    prepends = st.builds(Prepend, st.integers(0, last), LAYERS)
+    if not last:
+        return draw(st.lists(prepends, max_size=most))
+    index = st.integers(0, last - 1)
+    kinds = [
+        prepends,
+        st.builds(Remove, index),
+        st.builds(Replace, index, LAYERS),
+        index.flatmap(lambda at: _reparameterizations(at, architecture.layers[at])),
+    ]
+    return draw(st.lists(st.one_of(kinds), max_size=most))
+
+
+def _reparameterizations(index: int, layer: Layer) -> st.SearchStrategy[Edit]:
+    if not layer.parameters():
+        return st.just(Remove(index))
+    values = {
+        "function": st.sampled_from(["relu", "tanh", "sigmoid"]),
+        "rate": st.floats(0, 0.999),
+        "padding": st.integers(0, 3),
+    }
+    return st.sampled_from(sorted(layer.parameters())).flatmap(
+        lambda name: st.builds(
+            Reparameterize, st.just(index), st.just(name), values.get(name, SMALL)
+        )
+    )

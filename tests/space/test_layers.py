@@ -7,10 +7,22 @@ from math import inf, nan
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space import Activation, AvgPool, Conv, Dense, Dropout, MaxPool, layers
+from remap_ray.space import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    GlobalAvgPool,
+    MaxPool,
+    layers,
+)
+from tests.laws import law
 from tests.space.drawn import LARGEST, LAYER_FORMS
 
 NO_WHOLE = [0, -1, LARGEST + 1, 1.5, 3.0, "3", True, None, [3], nan]
@@ -19,6 +31,9 @@ NO_FUNCTION = ["gelu", "ReLU", "", 1, None, ["relu"]]
 
 LEGAL = {
     "conv": {"filters": 16, "kernel_size": 3, "stride": 1, "padding": 0},
+    "depthwise_conv": {"filters": 16, "kernel_size": 3, "stride": 1, "padding": 0},
+    "global_avg_pool": {},
+    "batch_norm": {},
     "max_pool": {"size": 2, "stride": 2},
     "avg_pool": {"size": 2, "stride": 2},
     "dense": {"units": 64},
@@ -38,12 +53,12 @@ def _illegal() -> list[tuple[str, str, Any]]:
     return found
 
 
-def test_the_kinds_are_the_papers() -> None:
+def test_the_kinds_are_the_papers_and_three_more() -> None:
     assert set(layers.KINDS) == set(LEGAL)
 
 
 @given(LAYER_FORMS)
-@settings(deadline=None)
+@law()
 def test_a_layer_survives_json(form: dict[str, Any]) -> None:
     layer = layers.from_dict(form)
     again = layers.from_dict(json.loads(json.dumps(layer.to_dict())))
@@ -101,7 +116,7 @@ def test_both_ends_of_a_range_are_legal(kind: str, name: str) -> None:
     ("form", "says"),
     [
         ({}, "unknown kind None"),
-        ({"kind": "lstm"}, "unknown kind 'lstm'; known are conv, max_pool, avg_pool, dense"),
+        ({"kind": "lstm"}, "unknown kind 'lstm'; known are conv, depthwise_conv, max_pool"),
         ({"kind": ["conv"]}, r"unknown kind \['conv'\]"),
         ({"kind": "Conv", "filters": 16, "kernel_size": 3}, "unknown kind 'Conv'"),
         ("conv", "must be an object with a kind, not 'conv'"),
@@ -112,9 +127,12 @@ def test_both_ends_of_a_range_are_legal(kind: str, name: str) -> None:
         ({"kind": "dense"}, "Dense needs units"),
         ({"kind": "dense", "units": 16, "bias": False}, "Dense has no parameter 'bias'"),
         ({"kind": "dropout", "rate": 0.5, 3: 1, "p": 2}, "Dropout has no parameter"),
-        ({"kind": "global_avg_pool"}, "unknown kind"),
+        ({"kind": "global_avg_pool", "size": 3}, "GlobalAvgPool has no parameter 'size'"),
+        ({"kind": "batch_norm", "units": 3}, "BatchNorm has no parameter 'units'"),
+        ({"kind": "depthwise_conv", "filters": 3}, "DepthwiseConv needs kernel_size"),
     ],
 )
+@pytest.mark.promise("SPACE-3")
 def test_what_is_no_layer_is_refused(form: object, says: str) -> None:
     with pytest.raises(InvalidArchitecture, match=says) as caught:
         layers.from_dict(form)
@@ -126,6 +144,9 @@ def test_what_is_no_layer_is_refused(form: object, says: str) -> None:
     [
         (Conv(16, 3), "Conv(16, 3x3)"),
         (Conv(16, 3, stride=2, padding=1), "Conv(16, 3x3, stride 2, padding 1)"),
+        (DepthwiseConv(16, 3, padding=1), "DepthwiseConv(16, 3x3, padding 1)"),
+        (GlobalAvgPool(), "GlobalAvgPool"),
+        (BatchNorm(), "BatchNorm"),
         (MaxPool(2), "MaxPool(2)"),
         (MaxPool(3, stride=1), "MaxPool(3, stride 1)"),
         (AvgPool(5), "AvgPool(5)"),

@@ -107,6 +107,7 @@ def test_the_table_has_no_other_rows(paper: Space) -> None:
     assert set(paper.transitions_after_dense) == kinds - {"conv"}
 
 
+@pytest.mark.promise("SPACE-5")
 def test_the_grids_are_the_papers(paper: Space) -> None:
     grids = {
         kind: {parameter: sorted(values) for parameter, values in grid.items()}
@@ -164,6 +165,42 @@ def test_whole_walks_have_the_papers_shares(paper: Space) -> None:
     assert not tallies
     # Before a dense layer all rows but its own; after one its own, dropout and activation.
     assert reached == 9
+
+
+@pytest.mark.slow
+@pytest.mark.promise("SPACE-5", "SPACE-6")
+def test_ten_thousand_samples_have_the_papers_shares_in_their_raw_draws(
+    paper: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is drawn, before anything is drawn again, and what comes out in the end."""
+    rows = {id(paper.row(LAYERS[name], after)): (after, name) for after, name, _ in ROWS}
+    tallies: dict[tuple[bool, str], Counter[str]] = defaultdict(Counter)
+    draw = Space.draw
+
+    def counted(space: Space, rng: Random, row: Any) -> Layer | None:
+        layer = draw(space, rng, row)
+        tallies[rows[id(row)]]["stop" if layer is None else layer.kind] += 1
+        return layer
+
+    monkeypatch.setattr(Space, "draw", counted)
+    drawn = take(10_000)
+    assert len({one.identity for one in drawn}) == 10_000
+    reached = 0
+    for after_dense, name, expected in ROWS:
+        found = tallies.pop((after_dense, name), Counter())
+        if not (count := found.total()):
+            continue
+        reached += 1
+        assert set(found) <= set(expected)
+        wanted = [float(share) * count for share in expected.values()]
+        observed = [found[kind] for kind in expected]
+        assert chisquare(observed, wanted).pvalue > 1e-3, (after_dense, name)
+    assert not tallies
+    assert reached == 9
+    for one in drawn:
+        kinds = [layer.kind for layer in one.layers]
+        if "dense" in kinds:
+            assert not {"conv", "max_pool", "avg_pool"} & set(kinds[kinds.index("dense") :])
 
 
 def test_parameters_are_uniform_over_their_grids(paper: Space) -> None:
@@ -267,7 +304,7 @@ def test_an_impossible_wish_ends_with_a_way_out(monkeypatch: pytest.MonkeyPatch)
         take(1, limits=Limits(parameters=19))
     said = str(caught.value)
     assert "no further architecture within the limits in 100 draws (0 found)" in said
-    assert "allow more parameters, multiply-adds or layers, or ask for fewer models" in said
+    assert "allow more parameters, multiply-adds, layers or kinds, or ask for fewer models" in said
 
 
 @pytest.mark.parametrize(
@@ -278,6 +315,9 @@ def test_an_impossible_wish_ends_with_a_way_out(monkeypatch: pytest.MonkeyPatch)
         Limits(None, multiply_adds=20_000),
         Limits(layers=3),
         Limits(30_000, 100_000, 5),
+        Limits(required={"conv", "dropout"}),
+        Limits(forbidden=["dense", "avg_pool"]),
+        Limits(layers=6, required=["max_pool"], forbidden=["dropout"]),
     ],
 )
 @pytest.mark.promise("SPACE-8")
@@ -289,6 +329,9 @@ def test_samples_keep_the_limits(limits: Limits) -> None:
         assert one.parameter_count <= (limits.parameters or one.parameter_count)
         assert one.multiply_adds <= (limits.multiply_adds or one.multiply_adds)
         assert len(one.layers) <= (limits.layers or len(one.layers))
+        kinds = {layer.kind for layer in one.layers}
+        assert kinds >= set(limits.required)
+        assert not kinds & set(limits.forbidden)
 
 
 def test_limits_only_leave_gaps() -> None:
@@ -322,3 +365,27 @@ def test_a_limit_of_nothing_is_kept_by_no_hidden_layer_alone() -> None:
     none = Limits(None, None, layers=0)
     assert none.problem(Architecture(SHAPE, 2, ())) is None
     assert none.problem(Architecture(SHAPE, 2, (Dense(1),))) is not None
+
+
+def test_a_kind_that_must_or_must_not_occur_is_named() -> None:
+    one = Architecture(SHAPE, CLASSES, (Dropout(0.25), Dense(16)))
+    assert Limits(required=["dense", "dropout"], forbidden=["conv"]).problem(one) is None
+    assert Limits(forbidden=["dense"]).problem(one) == (
+        "Dense(16) at 1 is of a kind that must not occur"
+    )
+    assert Limits(required=["batch_norm", "dense", "conv"]).problem(one) == (
+        "Conv and BatchNorm must occur"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        ({"required": ["lstm"]}, r"required must be layer kinds, not \['lstm'\]; known are conv"),
+        ({"forbidden": "conv"}, "forbidden must be layer kinds, not 'conv'"),
+        ({"required": ["conv"], "forbidden": {"conv"}}, "conv cannot be both required and forb"),
+    ],
+)
+def test_kinds_that_cannot_be_wished_for_are_refused(wishes: Any, says: str) -> None:
+    with pytest.raises(InvalidRequest, match=says):
+        Limits(**wishes)

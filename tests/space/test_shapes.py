@@ -6,10 +6,23 @@ from math import prod
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space import Activation, Architecture, AvgPool, Conv, Dense, Dropout, MaxPool
+from remap_ray.space import (
+    Activation,
+    Architecture,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Cost,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    GlobalAvgPool,
+    MaxPool,
+)
+from tests.laws import law
 from tests.space.drawn import architecture_forms
 
 EXAMPLE = {
@@ -44,6 +57,17 @@ def _by_hand(form: dict[str, Any]) -> tuple[list[tuple[int, ...]], int, int]:
                 parameters += weights + layer["filters"]
                 multiply_adds += weights * prod(sides)
                 shape = (layer["filters"], *sides)
+            case "depthwise_conv":
+                k, s, p = layer["kernel_size"], layer.get("stride", 1), layer.get("padding", 0)
+                sides = [_windows(side, k, s, p) for side in shape[1:]]
+                depthwise, pointwise = shape[0] * k * k, shape[0] * layer["filters"]
+                parameters += depthwise + shape[0] + pointwise + layer["filters"]
+                multiply_adds += (depthwise + pointwise) * prod(sides)
+                shape = (layer["filters"], *sides)
+            case "batch_norm":
+                parameters += 2 * shape[0]
+            case "global_avg_pool":
+                shape = (shape[0],)
             case "max_pool" | "avg_pool":
                 k, s = layer["size"], layer.get("stride", 2)
                 shape = (shape[0], *(_windows(side, k, s, 0) for side in shape[1:]))
@@ -65,8 +89,28 @@ def test_the_example_of_the_issue() -> None:
     assert one.flops == 2 * one.multiply_adds
 
 
+def test_the_cost_of_the_example() -> None:
+    cost = Architecture.from_dict(EXAMPLE).cost
+    assert cost == Cost(
+        parameters=37_738,
+        multiply_adds=134_848,
+        activation_bytes=4 * (16 * (2 * 26 * 26 + 13 * 13 + 2 * 6 * 6) + 64 + 10),
+        weights_bytes=4 * 37_738,
+    )
+    assert cost.flops == 2 * 134_848
+    with pytest.raises(AttributeError):
+        cost.parameters = 3  # type: ignore[misc]
+
+
+def test_running_figures_are_in_the_file_but_are_no_parameters() -> None:
+    plain = Architecture((3, 8, 8), 2, (Conv(4, 3),)).cost
+    normed = Architecture((3, 8, 8), 2, (Conv(4, 3), BatchNorm())).cost
+    assert normed.parameters - plain.parameters == 8
+    assert normed.weights_bytes - plain.weights_bytes == 4 * 8 + 2 * 4 * 4 + 8
+
+
 @given(architecture_forms())
-@settings(deadline=None, max_examples=50)
+@law(50)
 def test_shapes_and_costs_are_those_worked_out_by_hand(form: dict[str, Any]) -> None:
     shapes, parameters, multiply_adds = _by_hand(form)
     one = Architecture.from_dict(form)
@@ -81,6 +125,12 @@ def test_a_network_without_hidden_layers() -> None:
     assert one.shapes == ()
     assert (one.parameter_count, one.multiply_adds) == (650, 640)
     assert one.words == "no hidden layer"
+
+
+def test_global_pooling_makes_the_data_flat() -> None:
+    one = Architecture((3, 9, 5), 2, (Conv(4, 3), GlobalAvgPool(), BatchNorm(), Dense(7)))
+    assert one.shapes == ((4, 7, 3), (4,), (4,), (7,))
+    assert one.parameter_count == 4 * 28 + 8 + 7 * 5 + 2 * 8
 
 
 def test_height_and_width_are_told_apart() -> None:
@@ -108,7 +158,7 @@ def test_padding_makes_room() -> None:
 @pytest.mark.parametrize(
     ("layers", "at", "says"),
     [
-        ([Dense(8), Conv(8, 1)], 1, r"Conv\(8, 1x1\): an image is needed, but a Dense before"),
+        ([Dense(8), Conv(8, 1)], 1, r"Conv\(8, 1x1\): an image is needed, but a Dense or Glob"),
         ([Dense(8), Activation("relu"), MaxPool(1)], 2, r"MaxPool\(1\): an image is needed"),
         ([Dense(8), Dropout(0.5), AvgPool(2)], 2, r"AvgPool\(2\): an image is needed"),
         (
@@ -116,6 +166,8 @@ def test_padding_makes_room() -> None:
             5,
             r"MaxPool\(3\): the image is only 1x1 here",
         ),
+        ([GlobalAvgPool(), DepthwiseConv(8, 1)], 1, r"DepthwiseConv\(8, 1x1\): an image is"),
+        ([GlobalAvgPool(), BatchNorm(), GlobalAvgPool()], 2, "GlobalAvgPool: an image is needed"),
         ([Conv(8, 3), Conv(8, 7), Conv(8, 7)], 1, r"Conv\(8, 7x7\): the image is only 6x6 here"),
     ],
 )

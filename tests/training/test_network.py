@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,15 +15,20 @@ from remap_ray.space import (
     Activation,
     Architecture,
     AvgPool,
+    BatchNorm,
     Conv,
     Dense,
+    DepthwiseConv,
     Dropout,
+    GlobalAvgPool,
     MaxPool,
     Space,
     sample,
 )
 from remap_ray.space.layers import KINDS
+from remap_ray.training.checkpoint import load_weights, save_weights
 from remap_ray.training.network import build
+from tests.laws import law
 
 ISSUE = Architecture.from_dict(
     {
@@ -40,16 +45,15 @@ ISSUE = Architecture.from_dict(
     }
 )
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""The machine may be busy: no time is asserted."""
-
 elementwise = st.one_of(
     st.builds(Activation, st.sampled_from(["relu", "tanh", "sigmoid"])),
     st.builds(Dropout, st.floats(0, 0.9)),
+    st.builds(BatchNorm),
 )
 small = st.integers(1, 4)
 windows = st.one_of(
     st.builds(Conv, small, st.integers(1, 5), small, st.integers(0, 3)),
+    st.builds(DepthwiseConv, small, st.integers(1, 5), small, st.integers(0, 3)),
     st.builds(MaxPool, st.integers(1, 5), small),
     st.builds(AvgPool, st.integers(1, 5), small),
 )
@@ -68,6 +72,8 @@ def architectures(draw):
         except InvalidArchitecture:
             continue
         layers.append(layer)
+    if draw(st.booleans()):
+        layers.append(GlobalAvgPool())
     layers += draw(st.lists(st.one_of(dense, elementwise), max_size=3))
     return Architecture(shape, draw(st.integers(2, 12)), tuple(layers))
 
@@ -90,7 +96,29 @@ def agree(architecture):
     assert seen == {str(index): shape for index, shape in enumerate(architecture.shapes)}
 
 
-@settings(unhurried, max_examples=60)
+@law(40)
+@given(architectures())
+@pytest.mark.promise("SPACE-18")
+def test_the_cost_is_known_before(architecture):
+    network = build(architecture, seed=0).eval()
+    left = []
+    for module in network.modules():
+        if not isinstance(module, nn.Sequential | nn.Flatten):
+            module.register_forward_hook(lambda _, __, out: left.append(out[0].nbytes))
+    with torch.no_grad():
+        network(torch.zeros(2, *architecture.input_shape))
+    assert architecture.cost.activation_bytes == sum(left)
+    saved = save_weights(network, architecture, 1)
+    header = int.from_bytes(saved[:8], "little")
+    assert len(saved) - 8 - header == architecture.cost.weights_bytes
+    again = load_weights(architecture, saved)
+    assert all(
+        torch.equal(one, two)
+        for one, two in zip(network.state_dict().values(), again.state_dict().values(), strict=True)
+    )
+
+
+@law(60)
 @given(architectures())
 @pytest.mark.promise("SPACE-1")
 def test_any_architecture_has_the_parameters_shapes_and_flops_that_the_space_says(architecture):
@@ -106,17 +134,24 @@ def test_sampled_architectures_have_the_parameters_shapes_and_flops_that_the_spa
         agree(next(drawn))
 
 
-@unhurried
+@law()
 @given(architectures(), windows)
 @pytest.mark.promise("SPACE-2")
 def test_a_window_that_the_space_refuses_is_refused_by_torch(architecture, window):
     shape = (architecture.input_shape, *architecture.shapes)[-1]
     if len(shape) == 1:
+        with pytest.raises(InvalidArchitecture, match="an image is needed, but a Dense or"):
+            Architecture(
+                architecture.input_shape, architecture.classes, (*architecture.layers, window)
+            )
         return
     channels = shape[0]
     by_hand = {
         "conv": lambda: nn.Conv2d(
             channels, window.filters, window.kernel_size, window.stride, window.padding
+        ),
+        "depthwise_conv": lambda: nn.Conv2d(
+            channels, channels, window.kernel_size, window.stride, window.padding, groups=channels
         ),
         "max_pool": lambda: nn.MaxPool2d(window.size, window.stride),
         "avg_pool": lambda: nn.AvgPool2d(window.size, window.stride),
@@ -127,7 +162,11 @@ def test_a_window_that_the_space_refuses_is_refused_by_torch(architecture, windo
         with pytest.raises(RuntimeError, match="size"):
             by_hand(torch.zeros(1, *shape))
     else:
-        assert tuple(by_hand(torch.zeros(1, *shape)).shape[1:]) == expected
+        given = tuple(by_hand(torch.zeros(1, *shape)).shape[1:])
+        assert given == (
+            channels if window.kind == "depthwise_conv" else expected[0],
+            *expected[1:],
+        )
 
 
 def test_a_network_has_one_module_per_layer_named_by_its_index():
@@ -142,13 +181,43 @@ def test_a_network_has_one_module_per_layer_named_by_its_index():
         ("5", nn.Linear),
         ("output", nn.Linear),
     ]
-    assert {type(layer).kind for layer in ISSUE.layers} == set(KINDS)
+    more = Architecture((2, 9, 9), 3, (DepthwiseConv(4, 3), BatchNorm(), GlobalAvgPool()))
+    children = {name: type(module) for name, module in build(more).named_children()}
+    assert list(children.items()) == [
+        ("0", nn.Sequential),
+        ("1", nn.BatchNorm2d),
+        ("2", nn.Sequential),
+        ("output", nn.Linear),
+    ]
+    assert {layer.kind for layer in (*ISSUE.layers, *more.layers)} == set(KINDS)
 
 
 def test_parameters_are_named_by_the_index_of_their_layer():
     assert list(build(ISSUE).state_dict()) == [
         f"{layer}.{what}" for layer in ("0", "5", "output") for what in ("weight", "bias")
     ]
+
+
+def test_batch_normalization_is_of_channels_or_of_units():
+    network = build(Architecture((2, 9, 9), 3, (BatchNorm(), Dense(4), BatchNorm())))
+    assert [type(module) for module in network] == [
+        nn.BatchNorm2d, nn.Flatten, nn.Linear, nn.BatchNorm1d, nn.Linear,
+    ]  # fmt: skip
+    assert [network[0].num_features, network[3].num_features] == [2, 4]
+
+
+def test_global_pooling_is_the_mean_of_each_channel():
+    images = torch.rand(2, 3, 4, 5)
+    network = build(Architecture((3, 4, 5), 2, (GlobalAvgPool(),)))
+    assert torch.allclose(network[0](images), images.mean((2, 3)))
+
+
+def test_a_separable_convolution_is_one_kernel_per_channel_then_one_by_one():
+    first, second = build(Architecture((3, 9, 9), 2, (DepthwiseConv(5, 3, 2, 1),)))[0]
+    assert (first.groups, first.kernel_size, first.stride) == (3, (3, 3), (2, 2))
+    assert (second.kernel_size, second.in_channels, second.out_channels) == ((1, 1), 3, 5)
+    assert first.bias is not None
+    assert second.bias is not None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from remap_ray.errors import InvalidRequest, TrainingFailed
 from remap_ray.recipe import Recipe
-from remap_ray.space import Activation, Architecture, Conv, Dense, Dropout, MaxPool
+from remap_ray.space import Activation, Architecture, BatchNorm, Conv, Dense, Dropout, MaxPool
 from remap_ray.training.checkpoint import load_weights
 from remap_ray.training.parts import Part
 from remap_ray.training.trainer import (
@@ -182,6 +182,31 @@ def test_every_epoch_sees_every_item_once_in_an_order_of_its_own(noise):
     torch.testing.assert_close(second.sort().values, expected.sort().values)
     assert not torch.allclose(first, expected)
     assert not torch.allclose(first, second)
+
+
+def test_batch_normalization_never_sees_a_single_item(noise):
+    seen = []
+    architecture = Architecture((2, 6, 6), 3, (BatchNorm(), Dense(6), BatchNorm()))
+
+    def record(module, args):
+        if module.training and type(module).__name__ == "BatchNorm1d":
+            seen.append(len(args[0]))
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(record)
+    try:
+        list(train(task(2, architecture=architecture), noise, never))
+    finally:
+        handle.remove()
+    assert seen == [8, 8, 8, 9] * 2
+
+
+def test_running_figures_go_on_after_a_stop(noise):
+    architecture = Architecture((2, 6, 6), 3, (Conv(4, 3), BatchNorm(), Dense(6), BatchNorm()))
+    *_, whole = train(task(3, architecture=architecture), noise, never)
+    *_, checkpoint, _ = train(task(1, architecture=architecture), noise, never)
+    rest = train(task(3, checkpoint.data, architecture), noise, never)
+    *_, resumed = rest
+    assert resumed.weights == whole.weights
 
 
 def test_convolutions_and_what_they_see_are_channels_last(noise):
