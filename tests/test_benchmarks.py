@@ -204,6 +204,8 @@ def test_a_benchmark_that_is_ended_leaves_no_process_and_no_file(tmp_path: Path)
         assert any(tmp_path.iterdir())
         running.terminate()
         assert running.wait(60) == 130
+    # What was told to end may take a moment.
+    psutil.wait_procs(family, timeout=30)
     assert not any(map(lives, family))
     assert not any(tmp_path.iterdir())
 
