@@ -152,8 +152,14 @@ def test_what_is_hovered_here_lights_up_there(lease: Lease, explore: Explore) ->
     open_queue(explorer)
     explorer.page.locator(".remap-queue [role=grid]").focus()
     explorer.page.keyboard.press("End")
-    explorer.row("queue", 3).hover()
-    expect(explorer.row("drawer", 3)).to_contain_class("is-hovered")
+
+    def lit() -> bool:
+        # The table may still scroll under a mouse that rests: then the mouse moves once more.
+        explorer.tab("Queue").hover()
+        explorer.row("queue", 3).hover()
+        return "is-hovered" in (explorer.row("drawer", 3).get_attribute("class") or "")
+
+    explorer.wait(lit, "the drawer's row to light up")
     explorer.tab("Data selector").hover()
     expect(explorer.row("drawer", 3)).not_to_contain_class("is-hovered")
     explorer.row("drawer", 3).get_by_role("button", name="Remove from the drawer: m3").click()
