@@ -53,6 +53,10 @@ def model(row: Row) -> Model:
         stopped=row["stopped"],
         checkpoint_epoch=row["checkpoint_epoch"],
         stop_wish=row["stop_wish"],
+        halving=row["halving"],
+        full_epochs=row["full_epochs"],
+        to_the_end=row["to_the_end"],
+        losses=row["losses"],
     )
 
 
