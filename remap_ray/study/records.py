@@ -28,6 +28,7 @@ __all__ = [
     "Placement",
     "Status",
     "Thumbnail",
+    "Wished",
 ]
 
 MAPS = ("structure", "predictions")
@@ -254,6 +255,16 @@ class Heartbeat:
     gpus_each: float = 0.0
     paused: bool = False
     starting: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Wished:
+    """What is wished of the queue as a whole; None leaves the choice to REMAP."""
+
+    paused: bool = False
+    workers: int | None = None
+    gpus_per_model: float | None = None
 
 
 @final

@@ -69,8 +69,10 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE lease ADD COLUMN cpus INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE lease ADD COLUMN gpus FLOAT NOT NULL DEFAULT 0",
         "ALTER TABLE lease ADD COLUMN starting JSON",
-        "CREATE TABLE queue (id INTEGER NOT NULL, paused BOOLEAN NOT NULL, workers INTEGER, "
-        "gpus_per_model FLOAT, bfloat16 BOOLEAN, PRIMARY KEY (id), CHECK (id = 1))",
+        (
+            "CREATE TABLE queue (id INTEGER NOT NULL, paused BOOLEAN NOT NULL, workers INTEGER, "
+            "gpus_per_model FLOAT, bfloat16 BOOLEAN, PRIMARY KEY (id), CHECK (id = 1))"
+        ),
         "INSERT INTO queue (id, paused) VALUES (1, 0)",
     ),
 }
