@@ -66,10 +66,12 @@ def announce(study: Study, holder: Holder) -> None:
         connection.execute(insert(schema.lease).values(id=1, **nobody, **values))
 
 
-def withdraw(study: Study) -> None:
-    """Take back what `announce` said, since nothing came of it."""
+def withdraw(study: Study, holder: Holder) -> None:
+    """Take back what `announce` said, where nothing came of it."""
     with study.unnumbered() as connection:
-        connection.execute(update(schema.lease).values(starting=None))
+        row = connection.execute(select(schema.lease)).mappings().first()
+        if row is not None and row["starting"] and row["starting"]["pid"] == holder.pid:
+            connection.execute(update(schema.lease).values(starting=None))
 
 
 def _refuse_second(row: RowMapping, now: float) -> None:
@@ -273,7 +275,8 @@ class Lease:
             connection.execute(
                 update(table)
                 .where(table.c.number == number)
-                .values(checkpoint_epoch=epoch, changed=change)
+                # It gets on: what its trainers died of before was not its doing.
+                .values(checkpoint_epoch=epoch, losses=0, changed=change)
             )
             return True
 

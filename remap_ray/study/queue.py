@@ -158,19 +158,23 @@ def _after(model: Model) -> str:
 
 def _standing(model: Model, pace: Pace | None, heartbeat: Heartbeat) -> str:
     if model.status is Status.TRAINING:
-        if heartbeat.starting:
-            return "interrupted: goes on once the trainers have started"
-        if not heartbeat.alive:
-            # Its scheduler died: the next one puts it back to the queue, or cancels it.
-            return "interrupted: nobody trains this study now"
-        if model.stop_wish or heartbeat.paused:
-            return "stopping"
-        epoch = min(model.epochs + 1, model.wanted_epochs)
-        left = f", {duration(_work(model, pace))} left" if pace else ""
-        return f"training: epoch {epoch} of {model.wanted_epochs}{left}{_after(model)}"
+        return _training(model, pace, heartbeat)
     if model.status is Status.FAILED:
         # Who was killed did nothing wrong itself.
         return model.reason if model.reason.startswith("killed") else f"failed: {model.reason}"
     if model.status is Status.CANCELLED:
         return model.reason
     return model.stopped or f"done in {duration(model.seconds)}"
+
+
+def _training(model: Model, pace: Pace | None, heartbeat: Heartbeat) -> str:
+    if heartbeat.starting:
+        return "interrupted: goes on once the trainers have started"
+    if not heartbeat.alive:
+        # Its scheduler died: the next one puts it back to the queue, or cancels it.
+        return "interrupted: nobody trains this study now"
+    if model.stop_wish or heartbeat.paused:
+        return "stopping"
+    epoch = min(model.epochs + 1, model.wanted_epochs)
+    left = f", {duration(_work(model, pace))} left" if pace else ""
+    return f"training: epoch {epoch} of {model.wanted_epochs}{left}{_after(model)}"
