@@ -15,20 +15,20 @@ from remap_ray.space import Limits, Space, sample
 from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory
 from remap_ray.training import datasets
 
-__all__ = ["add_samples", "create_study", "recipe_for"]
+__all__ = ["add_samples", "create_study", "recipe_for", "space_of"]
 
 STEPS_WANTED = 50
 """Steps an epoch should have at least: with fewer, ten epochs teach a network little."""
 
 SMALL_BATCH = 32
 
-SPACE = "paper"
-
 LARGEST_SEED = 2**63 - 1
 """What a column of SQLite holds."""
 
 
-def recipe_for(images: int, epochs: int = 10) -> Recipe:
+def recipe_for(
+    images: int, epochs: int = 10, *, patience: int = 0, bfloat16: bool = False
+) -> Recipe:
     """Choose the recipe for a training part of ``images`` images.
 
     The paper's batch of 256, and a small one where an epoch would have fewer
@@ -36,7 +36,10 @@ def recipe_for(images: int, epochs: int = 10) -> Recipe:
     """
     batch = Recipe().batch_size
     return Recipe(
-        epochs=epochs, batch_size=batch if images >= STEPS_WANTED * batch else SMALL_BATCH
+        epochs=epochs,
+        batch_size=batch if images >= STEPS_WANTED * batch else SMALL_BATCH,
+        patience=patience,
+        bfloat16=bfloat16,
     )
 
 
@@ -49,6 +52,10 @@ def create_study(
     seed: int = 0,
     models: int = 0,
     limits: Limits | None = None,
+    space: str | Path | Space = "paper",
+    patience: int = 0,
+    bfloat16: bool = False,
+    halving: bool = False,
 ) -> Study:
     """Create a study: load its data once, and keep what the page will show of them.
 
@@ -65,6 +72,14 @@ def create_study(
         Of the parts of the data, the sampler and every training.
     models, limits
         How many sampled models to queue, as `add_samples` does.
+    space
+        What they are sampled from: ``paper``, ``modern``, the path of a TOML file of your
+        own (`remap_ray.space.space_file` says what stands in it), or a `Space`. The study
+        keeps a copy.
+    patience, bfloat16
+        Whether models may stop early, and be computed in bfloat16, as `Recipe` says.
+    halving
+        Whether the sampled models take part in successive halving.
 
     Raises
     ------
@@ -91,21 +106,34 @@ def create_study(
         (len(loaded.train.labels), len(loaded.validation.labels), len(loaded.test.labels)),
         datasets.fingerprint(loaded),
     )
-    recipe = recipe or recipe_for(len(loaded.train.labels), epochs)
+    recipe = recipe or recipe_for(
+        len(loaded.train.labels), epochs, patience=patience, bfloat16=bfloat16
+    )
     # Drawn before anything is written: limits that nothing keeps leave nothing behind.
-    drawn = _draw(models, seed, summary, limits, ())
+    space = space if isinstance(space, Space) else Space.find(str(space))
+    drawn = _draw(models, seed, summary, space, limits, (), halving=halving)
     shown = (Thumbnail(label, png) for label, png in datasets.thumbnails(loaded, seed=seed))
     labels = loaded.validation.labels.astype(np.uint8)
-    study = Study.create(path, summary, labels, shown, recipe, seed, SPACE)
+    study = Study.create(
+        path, summary, labels, shown, recipe, seed, space.name, space_toml=space.toml
+    )
     study.submit(drawn)
     return study
 
 
-def add_samples(study: Study, models: int, limits: Limits | None = None) -> int:
+def add_samples(
+    study: Study, models: int, limits: Limits | None = None, *, halving: bool = False
+) -> int:
     """Queue sampled models until the study has ``models`` of them in all.
 
     The n-th sampled model depends on the study's seed and the limits alone, so a
-    study that grows in steps gets the same models as one that grows at once.
+    study that grows in steps gets the same models as one that grows at once. One that was
+    deleted is not drawn again; repeats do not count.
+
+    Parameters
+    ----------
+    halving
+        Whether those that are queued now take part in successive halving with each other.
 
     Returns
     -------
@@ -113,13 +141,26 @@ def add_samples(study: Study, models: int, limits: Limits | None = None) -> int:
         How many were queued.
     """
     _check_count(models)
-    present = study.models()
-    missing = models - sum(one.origin is Origin.SAMPLED for one in present)
+    present = (*study.models(), *study.models(deleted=True))
+    missing = models - sum(one.origin is Origin.SAMPLED and not one.repeat for one in present)
     if missing <= 0:
         return 0
     known = {one.identity for one in present}
-    study.submit(_draw(missing, study.seed, study.data, limits, known))
+    space = space_of(study)
+    study.submit(_draw(missing, study.seed, study.data, space, limits, known, halving=halving))
     return missing
+
+
+def space_of(study: Study) -> Space:
+    """Give the space that a study's models are sampled from, as it was when it was created.
+
+    Raises
+    ------
+    InvalidRequest
+        Its copy is damaged; or it is gone, and the space is none of those that come with REMAP.
+    """
+    kept = study.path / directory.SPACE
+    return Space.load(kept) if kept.exists() else Space.named(study.space)
 
 
 def _check_count(models: int) -> None:
@@ -130,8 +171,15 @@ def _check_count(models: int) -> None:
 
 
 def _draw(
-    count: int, seed: int, data: DataSummary, limits: Limits | None, known: Container[str]
+    count: int,
+    seed: int,
+    data: DataSummary,
+    space: Space,
+    limits: Limits | None,
+    known: Container[str],
+    *,
+    halving: bool,
 ) -> list[Submission]:
     classes = len(data.class_names)
-    drawn = sample(Space.named(SPACE), Random(seed), data.input_shape, classes, limits, known)
-    return [Submission(one) for one in islice(drawn, count)]
+    drawn = sample(space, Random(seed), data.input_shape, classes, limits, known)
+    return [Submission(one, halving=halving) for one in islice(drawn, count)]
