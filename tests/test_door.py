@@ -26,6 +26,7 @@ MADE: dict[str, RemapError] = {
     "InvalidRequest": errors.InvalidRequest("the seed must not be negative, not -1"),
     "LeaseLost": errors.LeaseLost(mine=3, current=5),
     "NotAStudy": errors.NotAStudy(Path("/x/s"), "is a file", "a study is a directory"),
+    "RayFailed": errors.RayFailed("auto", ConnectionError("no answer\nat all")),
     "StudyBusy": errors.StudyBusy("remap train (process 7 on host)", 2.5),
     "StudyExists": errors.StudyExists(Path("/x/s")),
     "StudyTooNew": errors.StudyTooNew(Path("/x/s"), found=9, known=1),
@@ -38,6 +39,7 @@ BUILTIN = {
     "InvalidRequest": ValueError,
     "LeaseLost": RuntimeError,
     "NotAStudy": FileNotFoundError,
+    "RayFailed": RuntimeError,
     "StudyBusy": RuntimeError,
     "StudyExists": FileExistsError,
     "StudyTooNew": RuntimeError,
@@ -153,6 +155,7 @@ def test_errors_carry_their_data() -> None:
         "InvalidRequest": {},
         "LeaseLost": {"mine": 3, "current": 5},
         "NotAStudy": {"path": Path("/x/s")},
+        "RayFailed": {"address": "auto"},
         "StudyBusy": {"holder": "remap train (process 7 on host)", "seconds": 2.5},
         "StudyExists": {"path": Path("/x/s")},
         "StudyTooNew": {"path": Path("/x/s"), "found": 9, "known": 1},
@@ -173,6 +176,13 @@ def test_errors_name_the_thing_and_the_way_out() -> None:
     assert str(MADE["StudyBusy"]) == (
         "this study is being trained already by remap train (process 7 on host) "
         "(heartbeat 2 s ago); stop that one first"
+    )
+    assert str(MADE["RayFailed"]) == (
+        "the Ray cluster at auto cannot be used (no answer); is it running, and is its token known "
+        "here (RAY_AUTH_TOKEN)?"
+    )
+    assert str(errors.RayFailed(None, TimeoutError())).startswith(
+        "Ray could not be started here (TimeoutError); "
     )
     assert str(MADE["UnknownModel"]) == "there is no model m17 in the drawer"
     assert str(MADE["InvalidArchitecture"]) == "layer 5, MaxPool(5): the image is only 3x3"
