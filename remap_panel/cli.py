@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from remap_panel import status
+from remap_panel.export_command import add_export, add_snac
 from remap_panel.queue_command import add_queue
 from remap_ray.errors import InvalidRequest, RemapError
 from remap_ray.space import KINDS, SPACES, Limits, Space
@@ -403,6 +404,8 @@ def _parser() -> Parser:
     one.add_argument("--no-train", action="store_true", help="only show")
 
     add_queue(commands, print)
+    add_export(commands, print)
+    add_snac(commands, print)
 
     one = _command(commands, "status", show_status, "say where a study stands")
     _add_study(one)
