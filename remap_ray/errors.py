@@ -18,7 +18,9 @@ __all__ = [
     "InvalidRequest",
     "LeaseLost",
     "NotAStudy",
+    "RayLost",
     "RemapError",
+    "SchedulerLost",
     "StudyBusy",
     "StudyExists",
     "StudyTooNew",
@@ -134,6 +136,45 @@ class StudyTooNew(RemapError, RuntimeError):
         self.path = path
         self.found = found
         self.known = known
+
+
+class RayLost(RemapError, RuntimeError):
+    """Ray's own processes died under the command that had started them.
+
+    Raised by `remap_ray.cluster.run.run_queue`; what was recorded stays.
+
+    Parameters
+    ----------
+    pid
+        The dead process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(
+            f"Ray has died (its process {pid} was killed, or found no memory); nothing that was "
+            "recorded is lost: run the same command again to go on"
+        )
+        self.pid = pid
+
+
+class SchedulerLost(RemapError, RuntimeError):
+    """Schedulers died one after another without getting anything done.
+
+    Raised by `remap_ray.cluster.run.run_queue`; what was recorded stays.
+
+    Parameters
+    ----------
+    deaths
+        How many in a row.
+    """
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(
+            f"the scheduler died {deaths} times in a row without an epoch in between; nothing "
+            "that was recorded is lost: look for what kills it (memory?), then run the same "
+            "command again"
+        )
+        self.deaths = deaths
 
 
 class StudyBusy(RemapError, RuntimeError):

@@ -13,7 +13,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from remap_ray.cluster.deaths import Deaths, Process, all_alive, end_all, ensure_alive, own_processes
 from remap_ray.cluster.plan import Plan, Wanted, cpus_here, plan
 from remap_ray.cluster.pool import Event, Failed, Lost, last
 from remap_ray.cluster.projector import Projector
@@ -102,6 +103,7 @@ class RayPool:
         self._plan = plan
         self._job = 0
         self._idle = [self._trainer() for _ in range(plan.workers)]
+        self._starting: list[tuple[Ref, Ref]] = []
         self._running: dict[int, tuple[int, Ref, Ref]] = {}
 
     def _trainer(self) -> Ref:
@@ -137,6 +139,7 @@ class RayPool:
 
     def poll(self) -> list[tuple[int, Event]]:
         """Take the events that have arrived."""
+        self._welcome()
         found: list[tuple[int, Event]] = []
         for number, (_, trainer, events) in tuple(self._running.items()):
             while number in self._running and events.next_ready():
@@ -144,17 +147,48 @@ class RayPool:
                 found.append((number, event))
                 if last(event):
                     del self._running[number]
-                    lost = isinstance(event, Lost)
-                    self._idle.append(self._trainer() if lost else trainer)
+                    if isinstance(event, Lost):
+                        self._replace_lost()
+                    else:
+                        self._idle.append(trainer)
         return found
+
+    def _replace_lost(self) -> None:
+        """Start a trainer in the place of one that died, and look after those that idle.
+
+        What took the one, such as a node that went, may have taken others too: a model given
+        to them would be lost again. Until they answer they are not free; nor is a new one,
+        which starts only where there is room for it.
+        """
+        asked = [*self._idle, self._trainer()]
+        self._idle = []
+        self._starting += [(one, one.__ray_ready__.remote()) for one in asked]
+
+    def _welcome(self) -> None:
+        starting, self._starting = self._starting, []
+        for trainer, ready in starting:
+            if not ray.wait([ready], timeout=0)[0]:
+                self._starting.append((trainer, ready))
+                continue
+            try:
+                ray.get(ready)
+            except RayActorError:
+                # Its first task ends at once as lost: so it is known why nothing trains.
+                self._idle.append(self._trainer())
+            else:
+                self._idle.append(trainer)
 
     def close(self) -> None:
         """Kill all trainers."""
 
-        trainers = [*self._idle, *(trainer for _, trainer, _ in self._running.values())]
+        trainers = [
+            *self._idle,
+            *(trainer for trainer, _ in self._starting),
+            *(trainer for _, trainer, _ in self._running.values()),
+        ]
         for trainer in trainers:
             ray.kill(trainer)
-        self._idle, self._running = [], {}
+        self._idle, self._starting, self._running = [], [], {}
 
 
 def _next(events: Ref) -> Event:
@@ -300,24 +334,44 @@ def drive(path: Path, wanted: Wanted, store_bytes: int, *, until_done: bool, tic
     """Start Ray, run the queue in its actors and wait; `remap_ray.cluster.run` says the rest."""
     start_ray(wanted, store_bytes)
     _end_on_signals()
+    own = own_processes() if wanted.address is None else ()
     try:
         there = ray.cluster_resources()
         planned = plan(wanted, int(there.get("CPU", 1)), there.get("GPU", 0.0))
         detached = wanted.address is not None
-        host = _make_host(path, detached=detached)
-        done = host.run.remote(
-            str(path.absolute()), planned, until_done=until_done, detached=detached
-        )
-        try:
-            _wait(done, tick)
-        except KeyboardInterrupt:
-            if not detached:
-                host.stop.remote()
-                ray.wait([done], timeout=STOP_SECONDS + 1.0)
-            return False
-        return True
+        deaths = Deaths()
+        while True:
+            host = _make_host(path, detached=detached)
+            done = host.run.remote(
+                str(path.absolute()), planned, until_done=until_done, detached=detached
+            )
+            try:
+                _wait(done, tick, own)
+            except KeyboardInterrupt:
+                if not detached:
+                    host.stop.remote()
+                    ray.wait([done], timeout=STOP_SECONDS + 1.0)
+                return False
+            except RayActorError:
+                # All that it knew stands in the study: the next one goes on from there.
+                deaths.count(_epochs(path))
+            else:
+                return True
     finally:
+        _end_ray(own)
+
+
+def _end_ray(own: Sequence[Process]) -> None:
+    if all_alive(own):
         ray.shutdown()
+    else:
+        # Its shutdown would wait for answers that do not come.
+        end_all()
+
+
+def _epochs(path: Path) -> int:
+    with Study.open(path) as study:
+        return sum(one.epochs for one in study.models())
 
 
 def _end_on_signals() -> None:
@@ -327,9 +381,12 @@ def _end_on_signals() -> None:
             signal.signal(one, signal.default_int_handler)
 
 
-def _wait(done: Ref, tick: Tick) -> None:
+def _wait(done: Ref, tick: Tick, own: Sequence[Process]) -> None:
     while not ray.wait([done], timeout=TICK_SECONDS)[0]:
+        ensure_alive(own)
         tick()
+    # A dead Ray makes all of its actors look dead: the nearest cause is said.
+    ensure_alive(own)
     try:
         ray.get(done)
     except RayTaskError as error:

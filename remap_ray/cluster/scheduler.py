@@ -25,7 +25,10 @@ BEAT_SECONDS = 2.0
 """Time between heartbeats: a fifth of what makes a lease stale."""
 
 MOST_LOSSES = 2
-"""A model whose trainer died this often is failed: it would take down one after another."""
+"""A model whose trainer died this often without a new epoch in between is failed.
+
+It would take down one trainer after another.
+"""
 
 
 class Mapper(Protocol):
@@ -156,7 +159,7 @@ class Scheduler:
     def _record(self, number: int, event: Event) -> None:
         match event:
             case EpochDone():
-                self.lease.record_epoch(
+                new = self.lease.record_epoch(
                     Epoch(
                         number,
                         event.epoch,
@@ -167,6 +170,9 @@ class Scheduler:
                         event.seconds,
                     )
                 )
+                if new:
+                    # It gets on: nodes that go, one after another, must not fail it.
+                    self._losses.pop(number, None)
             case Checkpoint():
                 self.lease.record_checkpoint(number, event.epoch, event.data)
             case Trained():
