@@ -143,6 +143,27 @@ def show_status(given: argparse.Namespace) -> int:
     return 0
 
 
+def check(given: argparse.Namespace) -> int:
+    """Look for what is wrong with a study, and mend what can be."""
+    from remap_ray.study.checking import find_faults
+    from remap_ray.study.mending import mend
+
+    with open_study(given.study) as study:
+        mended = mend(study) if given.mend else ()
+        left = find_faults(study)
+        name = study.name
+    for one in mended:
+        print(f"mended: {one.what}: {one.way_out}")
+    for one in left:
+        if not one.mendable:
+            print(f"cannot be mended: {one.what}: {one.way_out}")
+        else:
+            print(f"wrong: {one.what}; with --mend: {one.way_out}")
+    bad = sum(not one.harmless for one in left)
+    print(f"{name}: {f'{bad} faults' if bad > 1 else '1 fault' if bad else 'whole'}")
+    return 1 if bad else 0
+
+
 # What several commands do
 
 
@@ -347,6 +368,10 @@ def _parser() -> Parser:
     one = _command(commands, "status", show_status, "say where a study stands")
     _add_study(one)
     one.add_argument("--json", action="store_true", help="for programs")
+
+    one = _command(commands, "check", check, "look for what is wrong with a study, and mend it")
+    _add_study(one)
+    one.add_argument("--mend", action="store_true", help="mend what can be mended")
     return parser
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 __all__ = [
     "DataError",
+    "DiskFull",
     "InvalidArchitecture",
     "InvalidRequest",
     "LeaseLost",
@@ -23,7 +24,9 @@ __all__ = [
     "SchedulerLost",
     "StudyBusy",
     "StudyExists",
+    "StudyReadOnly",
     "StudyTooNew",
+    "StudyTooOld",
     "TrainingFailed",
     "UnknownModel",
 ]
@@ -123,6 +126,63 @@ class StudyExists(RemapError, FileExistsError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class StudyReadOnly(RemapError, PermissionError):
+    """A wish or a fact for a study that cannot be written. Raised by whatever would write.
+
+    Parameters
+    ----------
+    path
+        The study's directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is read-only: it can be looked at, but nothing can be changed; copy the "
+            "directory to where it can be written"
+        )
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class DiskFull(RemapError, OSError):
+    """No room is left where a study lies. Raised by whatever writes; the study stays whole.
+
+    Parameters
+    ----------
+    path
+        The study's directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"the disk that holds {path} is full; what was recorded is whole: make room, then "
+            "run the same command again"
+        )
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class StudyTooOld(RemapError, RuntimeError):
+    """A study of an older format that cannot be brought to this one; it stays as it was.
+
+    Raised by `open_study`.
+    """
+
+    def __init__(self, path: Path, found: int, known: int, why: str) -> None:
+        super().__init__(
+            f"{path} has study format {found} and could not be brought to format {known} ({why}); "
+            "it is as it was: end whoever uses it, or copy it to where it can be written, and "
+            "open it again"
+        )
+        self.path = path
+        self.found = found
+        self.known = known
 
 
 class StudyTooNew(RemapError, RuntimeError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -17,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from remap_ray.errors import LeaseLost, StudyBusy
 from remap_ray.study import rows, schema
-from remap_ray.study.files import write_whole
+from remap_ray.study.files import checksum, write_whole
 from remap_ray.study.holder import Holder, is_alive
 from remap_ray.study.records import LEGAL, Epoch, Layout, Model, Placement, Status
 from remap_ray.study.study import Study
@@ -192,6 +193,7 @@ class Lease:
                 .where(table.c.number == number)
                 .values(checkpoint_epoch=epoch, changed=change)
             )
+            _record_file(connection, self.study.checkpoint_path(number), data)
             return True
 
     def finish(
@@ -234,6 +236,7 @@ class Lease:
             }
             row = upsert(schema.predictions).values(model=number, **values)
             connection.execute(row.on_conflict_do_update(index_elements=("model",), set_=values))
+            _record_file(connection, self.study.weights_path(number), weights)
             self._move(connection, change, number, Status.DONE, "", stopped=stopped)
             return True
 
@@ -345,3 +348,10 @@ class Lease:
         connection.execute(
             update(table).where(table.c.number == number).values(changed=change, **values, **more)
         )
+
+
+def _record_file(connection: Connection, path: Path, data: bytes) -> None:
+    """Keep the checksum of a file that has been renamed into place."""
+    values = {"size": len(data), "sha256": checksum(data)}
+    row = upsert(schema.files).values(name=path.name, **values)
+    connection.execute(row.on_conflict_do_update(index_elements=("name",), set_=values))

@@ -29,7 +29,10 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.types import JSON
+
+from remap_ray.study.media import reading_uri
 
 __all__ = [
     "APPLICATION_ID",
@@ -40,6 +43,7 @@ __all__ = [
     "deletions",
     "drawer",
     "epochs",
+    "files",
     "layouts",
     "lease",
     "models",
@@ -52,8 +56,8 @@ __all__ = [
 APPLICATION_ID = 0x52454D41
 """What SQLite's ``application_id`` says of a study: the letters REMA."""
 
-FORMAT = 1
-"""Version of the tables, kept in SQLite's ``user_version``."""
+FORMAT = 2
+"""Version of the tables, kept in SQLite's ``user_version``; `migration` knows the way here."""
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another; transactions are short, so this is far above need."""
@@ -201,6 +205,15 @@ deletions = Table(
     _changed(),
 )
 
+files = Table(
+    "files",
+    METADATA,
+    # Relative to ``weights/``. Nobody follows these: they speak of files, which are read anew.
+    Column("name", Text, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+)
+
 thumbnails = Table(
     "thumbnails",
     METADATA,
@@ -210,30 +223,61 @@ thumbnails = Table(
 )
 
 
-def connect(path: Path) -> Engine:
+def connect(path: Path, *, read_only: bool = False, shared: bool = False) -> Engine:
     """Make the engine of an existing database file.
 
     Transactions begin as plain reads; those of
     ``engine.execution_options(writes=True)`` begin IMMEDIATE, since SQLite in
     WAL mode refuses to turn a read into a write at once, whatever the timeout.
+
+    Parameters
+    ----------
+    read_only
+        It lies where nothing can be written.
+    shared
+        It lies on a file system that other hosts see, where the shared memory that WAL
+        needs would not reach them: the rollback journal is used.
     """
-    engine = create_engine(
-        # Not a text: a path may hold what a URL would read otherwise, such as ? and #.
-        URL.create("sqlite", database=str(path)),
-        connect_args={"timeout": BUSY_SECONDS},
-        pool_size=2,
-        max_overflow=8,
-    )
-    event.listen(engine, "connect", _on_connect)
+    if read_only:
+        uri = reading_uri(path)
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
+            poolclass=QueuePool,
+            pool_size=2,
+            max_overflow=8,
+        )
+        event.listen(engine, "connect", _on_connect_to_read)
+    else:
+        engine = create_engine(
+            # Not a text: a path may hold what a URL would read otherwise, such as ? and #.
+            URL.create("sqlite", database=str(path)),
+            connect_args={"timeout": BUSY_SECONDS},
+            pool_size=2,
+            max_overflow=8,
+        )
+        event.listen(engine, "connect", _on_connect_shared if shared else _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine
 
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+    _prepare(connection, "WAL")
+
+
+def _on_connect_shared(connection: sqlite3.Connection, _record: object) -> None:
+    _prepare(connection, "DELETE")
+
+
+def _on_connect_to_read(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+
+
+def _prepare(connection: sqlite3.Connection, journal: str) -> None:
     # Python's own transaction handling would begin deferred: SQLAlchemy begins instead.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute(f"PRAGMA journal_mode = {journal}")
     # A commit is on the disk when it returns: what was written survives a power cut too.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")

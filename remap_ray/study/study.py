@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,10 +28,11 @@ from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, sele
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
-from remap_ray.errors import InvalidRequest, UnknownModel
+from remap_ray.errors import DiskFull, InvalidRequest, StudyReadOnly, UnknownModel
 from remap_ray.recipe import Recipe
 from remap_ray.space import Architecture
-from remap_ray.study import directory, rows, schema
+from remap_ray.study import directory, media, rows, schema
+from remap_ray.study.files import is_full, is_read_only
 from remap_ray.study.holder import is_alive
 from remap_ray.study.records import (
     Change,
@@ -61,7 +63,7 @@ def open_study(path: str | Path) -> Study:
 
     Raises
     ------
-    NotAStudy, StudyTooNew
+    NotAStudy, StudyTooNew, StudyTooOld
         Nothing is changed.
     """
     return Study.open(Path(path))
@@ -95,13 +97,26 @@ class Study:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self.clock = clock
-        self._engine = schema.connect(path / directory.DATABASE)
+        self.read_only = directory.is_read_only(path)
+        shared = not self.read_only and media.is_network(path)
+        if shared:
+            warnings.warn(
+                f"{path} lies on a network file system ({media.file_system(path)}): only one host "
+                "may use the study at a time, and it will be slow; keep it on a disk of the host "
+                "that trains",
+                stacklevel=3,
+            )
+        self._engine = schema.connect(
+            path / directory.DATABASE, read_only=self.read_only, shared=shared
+        )
         self._writer = self._engine.execution_options(writes=True)
         try:
             with self._engine.begin() as connection:
                 row = connection.execute(select(schema.study)).mappings().one()
         except (DBAPIError, NoResultFound) as error:
             self._engine.dispose()
+            if isinstance(error, DBAPIError) and is_full(error):
+                raise DiskFull(path) from error
             reason = error.orig if isinstance(error, DBAPIError) else error
             raise directory.unreadable(path, reason) from error
         self.name: str = row["name"]
@@ -159,8 +174,11 @@ class Study:
             ``path`` holds none, or one that cannot be read.
         StudyTooNew
             A newer REMAP wrote it; both formats are named and nothing is changed.
+        StudyTooOld
+            An older REMAP wrote it, and it cannot be brought to this format.
         """
-        directory.check(path.absolute())
+        if directory.check(path.absolute()) < schema.FORMAT:
+            directory.bring_up_to_date(path.absolute())
         return Study(path.absolute(), clock)
 
     def close(self) -> None:
@@ -188,8 +206,14 @@ class Study:
 
     @contextmanager
     def writing(self) -> Iterator[tuple[Connection, int]]:
-        """Write in one transaction; gives the connection and the new change number."""
-        with self._writer.begin() as connection:
+        """Write in one transaction; gives the connection and the new change number.
+
+        Raises
+        ------
+        StudyReadOnly, DiskFull
+            Nothing is written.
+        """
+        with self.unnumbered() as connection:
             raised = update(schema.counter).values(number=schema.counter.c.number + 1)
             number = connection.execute(raised.returning(schema.counter.c.number)).scalar_one()
             yield connection, number
@@ -197,8 +221,18 @@ class Study:
     @contextmanager
     def unnumbered(self) -> Iterator[Connection]:
         """Write what no reader follows, such as a heartbeat: no change number is raised."""
-        with self._writer.begin() as connection:
-            yield connection
+        if self.read_only:
+            raise StudyReadOnly(self.path)
+        try:
+            with self._writer.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            if is_full(error):
+                raise DiskFull(self.path) from error
+            if is_read_only(error):
+                # The mount has become read-only while it was open, as after a fault of the disk.
+                raise StudyReadOnly(self.path) from error
+            raise
 
     # Reading
 
@@ -243,7 +277,7 @@ class Study:
 
     def watch(self) -> Watch:
         """Give a cheap way to ask whether anything was written since the last time."""
-        return Watch(self.path / directory.DATABASE)
+        return Watch(self.path / directory.DATABASE, read_only=self.read_only)
 
     def models(self) -> tuple[Model, ...]:
         """Give all models by number."""

@@ -84,7 +84,7 @@ class Moment:
                 if not is_near(self.seed) or self.since_write() < 0.8 * NEAR_SECONDS:
                     return inside
             elif not is_near(self.seed):
-                pause.wait(rng.uniform(0.05, 0.5))
+                pause.wait(rng.uniform(0.01, 0.1))
         raise AssertionError("the moment to kill did not come")
 
     def since_write(self) -> float:

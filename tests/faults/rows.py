@@ -24,6 +24,8 @@ from tests.processes import Started, free_port, remap, wait_for
 __all__ = ["ROWS", "Found", "Scene", "run", "uninterrupted"]
 
 END_SECONDS = 400
+MANY = 400
+"""Models that keep a projector busy for seconds."""
 TRAINING = "ray::Trainer.train"
 TRAINER = "ray::Trainer"
 SCHEDULER = "ray::SchedulerHost.run"
@@ -174,8 +176,8 @@ def scheduler(scene: Scene) -> tuple[Struck, float]:
 
 
 def projector(scene: Scene) -> tuple[Struck, float]:
-    """The projector, while it measures and lays out some thousand models."""
-    scene.create(done=1_500)
+    """The projector, while it measures and lays out some hundred models."""
+    scene.create(done=MANY)
     command = scene.train()
     used: dict[int, float] = {}
     killed: list[int] = []
