@@ -159,13 +159,18 @@ def test_errors_carry_their_data() -> None:
                for name, one in MADE.items()}  # fmt: skip
     assert carried == {
         "DataError": {"path": Path("/data/x.npz")},
+        "DiskFull": {"path": Path("/x/s")},
         "InvalidArchitecture": {"reason": "MaxPool(5): the image is only 3x3", "layer": 5},
         "InvalidRequest": {},
         "LeaseLost": {"mine": 3, "current": 5},
         "NotAStudy": {"path": Path("/x/s")},
+        "RayLost": {"pid": 17},
+        "SchedulerLost": {"deaths": 3},
         "StudyBusy": {"holder": "remap train (process 7 on host)", "seconds": 2.5},
         "StudyExists": {"path": Path("/x/s")},
+        "StudyReadOnly": {"path": Path("/x/s")},
         "StudyTooNew": {"path": Path("/x/s"), "found": 9, "known": 1},
+        "StudyTooOld": {"path": Path("/x/s"), "found": 1, "known": 2},
         "TrainingFailed": {"reason": "the loss became infinite", "epoch": 2},
         "UnknownModel": {"number": 17},
     }

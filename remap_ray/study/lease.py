@@ -19,7 +19,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from remap_ray.errors import LeaseLost, StudyBusy
 from remap_ray.study import rows, schema
 from remap_ray.study.files import checksum, write_whole
-from remap_ray.study.holder import Holder, is_alive
+from remap_ray.study.holder import Holder, age, beating, is_alive
 from remap_ray.study.records import LEGAL, Epoch, Layout, Model, Placement, Status
 from remap_ray.study.study import Study
 
@@ -41,9 +41,9 @@ def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
     """
     with study.writing() as (connection, change):
         row = connection.execute(select(schema.lease)).mappings().first()
-        now = study.clock()
-        if row is not None and is_alive(row, now):
-            raise StudyBusy(row["holder"], max(0.0, now - row["heartbeat"]))
+        now, up = study.clock(), study.uptime()
+        if row is not None and is_alive(row, now, up):
+            raise StudyBusy(row["holder"], age(row, now, up))
         number = 1 if row is None else row["number"] + 1
         values = {
             "number": number,
@@ -52,7 +52,7 @@ def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
             "host": holder.host,
             "pid": holder.pid,
             "process_created": holder.process_created,
-            "heartbeat": now,
+            **beating(now, up),
             "workers": workers,
             "said": "starting",
             "end_wish": False,
@@ -92,7 +92,8 @@ class Lease:
         """Leave a heartbeat, with what the scheduler does in words; raises no change number."""
         with self.study.unnumbered() as connection:
             self._check(connection)
-            values = {"heartbeat": self.study.clock(), "said": said, "workers": workers}
+            beat = beating(self.study.clock(), self.study.uptime())
+            values = {**beat, "said": said, "workers": workers}
             connection.execute(update(schema.lease).values(**values))
 
     def release(self) -> None:

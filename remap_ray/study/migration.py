@@ -6,28 +6,14 @@ The old database stays beside the new one, as it was.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 from remap_ray.errors import StudyTooOld
 from remap_ray.study import schema
 
-__all__ = ["STEPS", "kept_name", "migrate"]
-
-Step = Callable[[sqlite3.Connection], None]
-
-
-def _checksums(connection: sqlite3.Connection) -> None:
-    """Make room for the checksums of weights and checkpoints; those of old files stay unknown."""
-    connection.execute(
-        "CREATE TABLE files (name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, "
-        "PRIMARY KEY (name))"
-    )
-
-
-STEPS: Mapping[int, Step] = {1: _checksums}
-"""What takes the tables of each format to those of the next."""
+__all__ = ["kept_name", "migrate"]
 
 WAIT_SECONDS = 5.0
 """How long others who have the study open may take to leave it."""
@@ -41,7 +27,7 @@ def kept_name(name: str, found: int) -> str:
 def migrate(
     database: Path,
     found: int,
-    steps: Mapping[int, Step] = STEPS,
+    steps: Mapping[int, tuple[str, ...]] = schema.STEPS,
     wanted: int = schema.FORMAT,
 ) -> None:
     """Bring a database to a newer format.
@@ -56,7 +42,7 @@ def migrate(
     found, wanted
         Its format, and the one to bring it to.
     steps
-        By format, what takes its tables to the next.
+        By format, the statements that make the next one of it.
 
     Raises
     ------
@@ -91,12 +77,13 @@ def migrate(
         raise
 
 
-def _step(part: Path, found: int, wanted: int, steps: Mapping[int, Step]) -> None:
+def _step(part: Path, found: int, wanted: int, steps: Mapping[int, tuple[str, ...]]) -> None:
     with closing(sqlite3.connect(part, isolation_level=None)) as new:
         new.execute("PRAGMA synchronous = FULL")
         new.execute("BEGIN IMMEDIATE")
         for version in range(found, wanted):
-            steps[version](new)
+            for statement in steps[version]:
+                new.execute(statement)
         new.execute(f"PRAGMA user_version = {int(wanted)}")
         new.execute("COMMIT")
         told = [row[0] for row in new.execute("PRAGMA integrity_check").fetchall()]

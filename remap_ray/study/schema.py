@@ -7,6 +7,7 @@ change number of the transaction that wrote it last.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ __all__ = [
     "APPLICATION_ID",
     "FORMAT",
     "METADATA",
+    "STEPS",
     "connect",
     "counter",
     "deletions",
@@ -58,6 +60,16 @@ APPLICATION_ID = 0x52454D41
 
 FORMAT = 2
 """Version of the tables, kept in SQLite's ``user_version``; `migration` knows the way here."""
+
+STEPS: Mapping[int, tuple[str, ...]] = {
+    1: (
+        "CREATE TABLE files (name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, "
+        "PRIMARY KEY (name))",
+        "ALTER TABLE lease ADD COLUMN boot TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE lease ADD COLUMN beat FLOAT NOT NULL DEFAULT 0",
+    ),
+}
+"""By format, the statements that make the next one of it, within one transaction."""
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another; transactions are short, so this is far above need."""
@@ -103,6 +115,9 @@ lease = Table(
     Column("workers", Integer, nullable=False),
     Column("said", Text, nullable=False),
     Column("end_wish", Boolean, nullable=False),
+    # The heartbeat once more, in seconds since the machine's start ``boot``: nobody sets these.
+    Column("boot", Text, nullable=False, server_default=""),
+    Column("beat", Float, nullable=False, server_default="0"),
 )
 
 models = Table(

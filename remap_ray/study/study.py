@@ -33,7 +33,7 @@ from remap_ray.recipe import Recipe
 from remap_ray.space import Architecture
 from remap_ray.study import directory, media, rows, schema
 from remap_ray.study.files import is_full, is_read_only
-from remap_ray.study.holder import is_alive
+from remap_ray.study.holder import age, is_alive, uptime
 from remap_ray.study.records import (
     Change,
     DataSummary,
@@ -94,9 +94,15 @@ class Study:
     Close it, or use it in a ``with``.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] | None = None,
+    ) -> None:
         self.path = path
         self.clock = clock
+        self._uptime = uptime
         self.read_only = directory.is_read_only(path)
         shared = not self.read_only and media.is_network(path)
         if shared:
@@ -165,8 +171,20 @@ class Study:
         return Study(path.absolute(), clock)
 
     @staticmethod
-    def open(path: Path, clock: Callable[[], float] = time.time) -> Study:
+    def open(
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] | None = None,
+    ) -> Study:
         """Open a study that exists.
+
+        Parameters
+        ----------
+        clock
+            Gives the time of day, in seconds since 1970.
+        uptime
+            Gives seconds that nobody can set; None is the machine's, or ``clock`` where
+            that is one of your own.
 
         Raises
         ------
@@ -179,7 +197,13 @@ class Study:
         """
         if directory.check(path.absolute()) < schema.FORMAT:
             directory.bring_up_to_date(path.absolute())
-        return Study(path.absolute(), clock)
+        return Study(path.absolute(), clock, uptime)
+
+    def uptime(self) -> float:
+        """Give seconds that nobody can set: of the machine, or of a clock of one's own."""
+        if self._uptime is not None:
+            return self._uptime()
+        return uptime() if self.clock is time.time else self.clock()
 
     def close(self) -> None:
         """Let go of the database."""
@@ -357,12 +381,12 @@ class Study:
             row = connection.execute(select(schema.lease)).mappings().first()
         if row is None:
             return Heartbeat(0, "", alive=False, seconds=None, workers=0, said="")
-        now = self.clock()
+        now, up = self.clock(), self.uptime()
         return Heartbeat(
             row["number"],
             row["holder"],
-            is_alive(row, now),
-            max(0.0, now - row["heartbeat"]),
+            is_alive(row, now, up),
+            age(row, now, up),
             row["workers"],
             row["said"],
         )
