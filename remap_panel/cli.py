@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from remap_panel import status
-from remap_ray.errors import InvalidRequest, RemapError
+from remap_ray.errors import InvalidRequest, RemapError, StudyReadOnly
 from remap_ray.space import Limits
 from remap_ray.study import Status, Study, open_study
 from remap_ray.study.directory import DATABASE
@@ -123,7 +123,7 @@ def serve(given: argparse.Namespace) -> int:
 
     with open_study(given.study) as study:
         path = study.path
-        trains = not given.no_train and not study.heartbeat().alive
+        trains = not (given.no_train or study.read_only or study.heartbeat().alive)
     free_port_or_raise(given.port)
     return _serve(path, given, trains=trains, until_done=False)
 
@@ -175,6 +175,8 @@ def _train(path: Path, given: argparse.Namespace, *, until_done: bool) -> int:
         if until_done and _is_complete(study):
             print(f"nothing to do: {status.headline(study)}")
             return 0
+        if study.read_only:
+            raise StudyReadOnly(study.path)
         from remap_ray.cluster.run import run_queue
 
         wanted = Wanted(given.workers, given.gpus_per_model, given.address, given.logical_gpus)

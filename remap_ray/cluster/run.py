@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 
 from remap_ray.cluster.plan import Wanted, check_local
-from remap_ray.errors import StudyBusy
+from remap_ray.errors import StudyBusy, StudyReadOnly
 from remap_ray.study import Study
 
 __all__ = ["ensure_untrained", "run_queue", "set_environment"]
@@ -41,11 +41,15 @@ def run_queue(
 
     Raises
     ------
-    InvalidRequest, StudyBusy, DataError, LeaseLost
+    InvalidRequest, StudyBusy, StudyReadOnly, DiskFull, DataError, LeaseLost
+    RayLost, SchedulerLost
+        What was recorded stays: the same call goes on.
     """
     # Ray's seconds come after what can be known without it.
     check_local(wanted)
     with Study.open(path) as study:
+        if study.read_only:
+            raise StudyReadOnly(study.path)
         ensure_untrained(study)
         store = _store_bytes(study)
     set_environment(wanted)

@@ -14,6 +14,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
 from remap_ray.errors import (
+    DiskFull,
     InvalidRequest,
     NotAStudy,
     RemapError,
@@ -21,7 +22,7 @@ from remap_ray.errors import (
     StudyTooNew,
     StudyTooOld,
 )
-from remap_ray.study import media, migration, schema
+from remap_ray.study import files, media, migration, schema
 from remap_ray.study.records import Thumbnail
 from remap_ray.version import VERSION
 
@@ -229,6 +230,9 @@ def _format_of(path: Path) -> int:
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
+        if files.is_full(error):
+            # SQLite needs a little room even to look.
+            raise DiskFull(path) from error
         raise unreadable(path, error) from error
     if application != schema.APPLICATION_ID:
         raise NotAStudy(path, f"has a {DATABASE} that is no study", "name another directory")

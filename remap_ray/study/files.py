@@ -25,7 +25,7 @@ def checksum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def is_full(error: DBAPIError) -> bool:
+def is_full(error: DBAPIError | sqlite3.Error) -> bool:
     """Whether SQLite found no room on the disk."""
     # Where the file that it shares among processes cannot grow, it says that it cannot be read.
     return _code(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
@@ -36,8 +36,9 @@ def is_read_only(error: DBAPIError) -> bool:
     return (_code(error) or 0) & 0xFF == sqlite3.SQLITE_READONLY
 
 
-def _code(error: DBAPIError) -> int | None:
-    return getattr(error.orig, "sqlite_errorcode", None)
+def _code(error: DBAPIError | sqlite3.Error) -> int | None:
+    told = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(told, "sqlite_errorcode", None)
 
 
 def write_whole(path: Path, data: bytes) -> None:
