@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from remap_ray.cluster.deaths import Deaths, Process, all_alive, end_all, ensure_alive, own_processes
+from remap_ray.cluster.deaths import (
+    Deaths,
+    Process,
+    all_alive,
+    end_all,
+    ensure_alive,
+    own_processes,
+)
 from remap_ray.cluster.plan import Plan, Wanted, cpus_here, plan
 from remap_ray.cluster.pool import Event, Failed, Lost, last
 from remap_ray.cluster.projector import Projector

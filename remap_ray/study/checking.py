@@ -169,6 +169,7 @@ def _models(study: Study, connection: Connection) -> Iterator[Fault]:
     query = select(table.c.number, schema.predictions.c.labels).outerjoin_from(
         table, schema.predictions, schema.predictions.c.model == table.c.number
     )
+    labels: bytes | None
     for number, labels in connection.execute(query.where(table.c.status == Status.DONE.value)):
         if labels is None or len(labels) != expected:
             there = "no" if labels is None else f"{len(labels)}"
@@ -182,10 +183,9 @@ def _models(study: Study, connection: Connection) -> Iterator[Fault]:
 
 def _files(study: Study, connection: Connection) -> Iterator[Fault]:
     folder = study.path / directory.WEIGHTS
-    known = {
-        name: sha256
-        for name, sha256 in connection.execute(select(schema.files.c.name, schema.files.c.sha256))
-    }
+    known: dict[str, str] = {}
+    for name, sha256 in connection.execute(select(schema.files.c.name, schema.files.c.sha256)):
+        known[name] = sha256
     there = {one.name for one in folder.iterdir()} if folder.is_dir() else set()
     expected: set[str] = set()
     table = schema.models

@@ -8,8 +8,11 @@ from pathlib import Path
 __all__ = ["NETWORK", "file_system", "is_network", "is_read_only", "reading_uri"]
 
 NETWORK = frozenset(
-    "9p afs beegfs ceph cifs coda fuse.cephfs fuse.glusterfs fuse.sshfs fuse.s3fs gfs2 glusterfs "
-    "gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs pvfs2 smb2 smb3 smbfs virtiofs".split()
+    {
+        *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "gfs2", "glusterfs", "gpfs", "lustre"),
+        *("ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb2", "smb3", "smbfs"),
+        *("fuse.cephfs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "virtiofs"),
+    }
 )
 """File systems that several hosts may see: SQLite's shared memory does not reach across them."""
 

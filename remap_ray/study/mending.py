@@ -10,11 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from remap_ray.study import directory, schema
-from remap_ray.study.checking import FOLLOWED, LOST, Fault, Kind, file_problem, find_faults, metadata
+from remap_ray.study.checking import (
+    FOLLOWED,
+    LOST,
+    Fault,
+    Kind,
+    file_problem,
+    find_faults,
+    metadata,
+)
 from remap_ray.study.files import checksum
 from remap_ray.study.holder import Holder
 from remap_ray.study.lease import take_lease
@@ -87,7 +95,7 @@ def _epochs(study: Study, fault: Fault) -> None:
         connection.execute(
             delete(table).where(table.c.model == fault.model, table.c.epoch > len(kept))
         )
-        last: Mapping[str, Any] = kept[-1] if kept else {}
+        last: Mapping[str, Any] = dict(kept[-1]) if kept else {}
         row = connection.execute(select(models).where(models.c.number == fault.model)).mappings()
         before = row.one()
         values: dict[str, Any] = {
@@ -104,9 +112,7 @@ def _epochs(study: Study, fault: Fault) -> None:
         if before["checkpoint_epoch"] > len(kept):
             # Going on from there would leave the gap for good.
             values["checkpoint_epoch"] = 0
-        connection.execute(
-            update(models).where(models.c.number == fault.model).values(**values)
-        )
+        connection.execute(update(models).where(models.c.number == fault.model).values(**values))
 
 
 MENDED = "mended: to be trained again"
@@ -145,13 +151,9 @@ def _checkpoint(study: Study, fault: Fault) -> None:
 
 
 def _map(study: Study, fault: Fault) -> None:
-    with study.writing() as (connection, change):
-        _forget_map(connection, fault.name, change)
-
-
-def _forget_map(connection: Connection, name: str, change: int) -> None:
-    connection.execute(delete(schema.placements).where(schema.placements.c.map == name))
-    connection.execute(delete(schema.layouts).where(schema.layouts.c.map == name))
+    with study.writing() as (connection, _):
+        for table in (schema.placements, schema.layouts):
+            connection.execute(delete(table).where(table.c.map == fault.name))
 
 
 def _counter(study: Study, _: Fault) -> None:

@@ -63,8 +63,9 @@ FORMAT = 2
 
 STEPS: Mapping[int, tuple[str, ...]] = {
     1: (
-        "CREATE TABLE files (name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, "
-        "PRIMARY KEY (name))",
+        """CREATE TABLE files (
+            name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (name)
+        )""",
         "ALTER TABLE lease ADD COLUMN boot TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE lease ADD COLUMN beat FLOAT NOT NULL DEFAULT 0",
     ),

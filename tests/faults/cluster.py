@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ quick = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3,
 store = 200 * 2**20
 cluster = Cluster(initialize_head=True, head_node_args={
     "num_cpus": 0, "_system_config": quick, "object_store_memory": store,
+    # Short, since sockets lie in it; of its own, since Ray notes its last cluster there.
+    "temp_dir": sys.argv[1],
     "include_dashboard": False})
 try:
     others = [cluster.add_node(num_cpus=1, object_store_memory=store) for _ in range(2)]
@@ -73,8 +76,9 @@ def three_nodes(env: Mapping[str, str]) -> Iterator[Nodes]:
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
     token |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     env.update(token)
+    rays = tempfile.TemporaryDirectory(prefix="remap-")
     process = subprocess.Popen(
-        [sys.executable, "-c", CODE],
+        [sys.executable, "-c", CODE, rays.name],
         cwd=ROOT,
         env={**os.environ, **env},
         stdin=subprocess.PIPE,
@@ -104,3 +108,4 @@ def three_nodes(env: Mapping[str, str]) -> Iterator[Nodes]:
             if one.is_running():
                 one.kill()
         psutil.wait_procs(family, timeout=20)
+        rays.cleanup()

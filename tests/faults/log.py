@@ -64,13 +64,19 @@ class Log:
                 now.pop(pid, None)
         return tuple(one for pid, one in now.items() if pid in pids)
 
-    def begun(self, after: float) -> list[tuple[str, int]]:
-        """Give the epochs begun after a moment, as (model, epoch), in order."""
+    def begun(self, after: float, not_by: Sequence[int] = ()) -> list[tuple[str, int]]:
+        """Give the epochs begun after a moment, as (model, epoch), in order.
+
+        Parameters
+        ----------
+        not_by
+            Processes whose lines do not count.
+        """
         lines = self.lines()
         return [
             (line["model"], line["begins"])
             for line in lines
-            if "begins" in line and line["at"] > after
+            if "begins" in line and line["at"] > after and line["pid"] not in not_by
         ]
 
     def resumed(self, after: float) -> Mapping[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
 from pathlib import Path
 
@@ -70,10 +71,9 @@ def _seconds_of_a_piece(digits: datasets.DataSet) -> float:
         task = Task(_architecture(LONG[0]), RECIPE, seed=0, epochs=3)
         # Of processor time: others on the machine shall not make the epochs shorter.
         ends = [time.process_time()]
-        for event in train(task, data, lambda: False):
-            if isinstance(event, EpochDone):
-                ends.append(time.process_time())
-        return min(after - before for before, after in zip(ends, ends[1:], strict=False))
+        events = train(task, data, lambda: False)
+        ends += [time.process_time() for event in events if isinstance(event, EpochDone)]
+        return min(after - before for before, after in itertools.pairwise(ends))
     finally:
         torch.set_num_threads(threads)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,19 @@ from tests.faults.log import Log, environment
 from tests.faults.moments import Moment, Struck, checkpoints_often, strike
 from tests.faults.prepared import LONG_SECONDS, Outcome, long_study, outcome
 from tests.faults.victims import RAY, busy, family_of, kill, titled
-from tests.processes import Started, free_port, remap, wait_for
+from tests.processes import REMAP, Started, free_port, remap, wait_for
 
-__all__ = ["ROWS", "Found", "Scene", "run", "uninterrupted"]
+__all__ = [
+    "ROWS",
+    "TRAINING",
+    "Found",
+    "Scene",
+    "finished",
+    "held_against",
+    "run",
+    "uninterrupted",
+    "went_on",
+]
 
 END_SECONDS = 400
 MANY = 400
@@ -72,14 +82,16 @@ class Scene:
                 one.identity for one in study.models() if one.parameters > 10_000 and not one.epochs
             )
 
-    def start(self, *arguments: str | Path) -> Started:
-        """Start a command of ``remap``."""
-        self._started.append(Started(*arguments, env=self.env))
+    def start(
+        self, *arguments: str | Path, before: Sequence[str] = (), of: Sequence[str] = REMAP
+    ) -> Started:
+        """Start a command of ``remap``, or of another, run by the words ``before`` it."""
+        self._started.append(Started(*arguments, command=(*before, *of), env=self.env))
         return self._started[-1]
 
-    def train(self, *arguments: str) -> Started:
+    def train(self, *arguments: str, before: Sequence[str] = ()) -> Started:
         """Start ``remap train`` until all is done."""
-        return self.start("train", self.path, "--until-done", *arguments)
+        return self.start("train", self.path, "--until-done", *arguments, before=before)
 
     def strike(
         self, family: Callable[[], tuple[psutil.Process, ...]], kill: Callable[[], None], **more
@@ -112,18 +124,24 @@ def _checkpoints(path: Path) -> dict[str, int]:
         return {one.identity: one.checkpoint_epoch for one in study.models()}
 
 
-def _finished(started: Started) -> None:
+def finished(started: Started) -> None:
     out = started.end()
     assert started.process.returncode == 0, out
     assert "Traceback" not in out, out
 
 
-def _went_on(scene: Scene, struck: Struck) -> float:
-    """Wait until a model that was interrupted is trained again; gives the seconds since."""
+def went_on(scene: Scene, struck: Struck, not_by: Sequence[int] = ()) -> float:
+    """Wait until a model that was interrupted is trained again; gives the seconds since.
+
+    Parameters
+    ----------
+    not_by
+        Processes that may train on without being heard.
+    """
     models = {one.model for one in struck.inside}
 
     def again() -> bool:
-        return any(model in models for model, _ in scene.log.begun(struck.at))
+        return any(model in models for model, _ in scene.log.begun(struck.at, not_by))
 
     wait_for(again, "an interrupted model to go on", END_SECONDS)
     return time.monotonic() - struck.at
@@ -152,8 +170,8 @@ def trainer(scene: Scene) -> tuple[Struck, float]:
     hit = tuple(one for one in moment.inside if one.pid == struck[0])
     assert hit, "the killed trainer trained nothing"
     moment = Struck(moment.at, hit, moment.since_write)
-    seconds = _went_on(scene, moment)
-    _finished(command)
+    seconds = went_on(scene, moment)
+    finished(command)
     return moment, seconds
 
 
@@ -170,8 +188,8 @@ def scheduler(scene: Scene) -> tuple[Struck, float]:
         kill([victim])
 
     struck = scene.strike(family, killing)
-    seconds = _went_on(scene, struck)
-    _finished(command)
+    seconds = went_on(scene, struck)
+    finished(command)
     return struck, seconds
 
 
@@ -205,7 +223,7 @@ def projector(scene: Scene) -> tuple[Struck, float]:
         END_SECONDS,
     )
     seconds = time.monotonic() - struck.at
-    _finished(command)
+    finished(command)
     with open_study(scene.path) as study:
         done = {one.number for one in study.models() if one.status is Status.DONE}
         for name in ("structure", "predictions"):
@@ -268,8 +286,8 @@ def remap_train(scene: Scene) -> tuple[Struck, float]:
     struck = scene.strike(family, killing)
     command.process.wait()
     again = scene.train()
-    seconds = _went_on(scene, struck)
-    _finished(again)
+    seconds = went_on(scene, struck)
+    finished(again)
     _, alive = psutil.wait_procs(left, timeout=30)
     assert not alive, f"left behind: {alive}"
     return struck, seconds
@@ -295,8 +313,8 @@ def whole_ray(scene: Scene) -> tuple[Struck, float]:
     assert "run the same command again" in out, out
     assert "Traceback" not in out, out
     again = scene.train()
-    seconds = _went_on(scene, struck)
-    _finished(again)
+    seconds = went_on(scene, struck)
+    finished(again)
     return struck, seconds
 
 
@@ -320,8 +338,8 @@ def node(scene: Scene) -> tuple[Struck, float]:
         inside = tuple(one for one in moment.inside if one.pid in hit)
         assert inside, "the killed node trained nothing"
         struck = Struck(moment.at, inside, moment.since_write)
-        seconds = _went_on(scene, struck)
-        _finished(command)
+        seconds = went_on(scene, struck)
+        finished(command)
     return struck, seconds
 
 
@@ -343,6 +361,11 @@ def run(row: str, folder: Path, data: Path, seed: int, expected: Outcome) -> Fou
         struck, seconds = ROWS[row](scene)
     finally:
         scene.end()
+    return held_against(scene, struck, seconds, expected)
+
+
+def held_against(scene: Scene, struck: Struck, seconds: float, expected: Outcome) -> Found:
+    """Hold what is left of a study against the uninterrupted one."""
     assert len(struck.inside) >= 1, "nobody was inside an epoch"
     left = outcome(scene.path)
     assert [one[:4] for one in left[: len(expected)]] == [one[:4] for one in expected]
@@ -362,7 +385,7 @@ def uninterrupted(folder: Path, data: Path) -> Outcome:
     scene = Scene(folder, data, seed=1)
     try:
         scene.create()
-        _finished(scene.train())
+        finished(scene.train())
     finally:
         scene.end()
     return outcome(scene.path)

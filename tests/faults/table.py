@@ -13,6 +13,11 @@ __all__ = ["BEGIN", "END", "page_with", "table"]
 BEGIN = "<!-- faults: written by make faults -->"
 END = "<!-- end of faults -->"
 
+TITLES = (
+    "| killed | kills | within 50 ms of a write | models lost | epochs twice | study equal | "
+    "whole epochs trained again | recovered in, s |"
+)
+
 
 def table(found: Mapping[str, Sequence[Found]], failed: Mapping[str, int], machine: str) -> str:
     """Write the table.
@@ -24,11 +29,7 @@ def table(found: Mapping[str, Sequence[Found]], failed: Mapping[str, int], machi
     failed
         By row, how many did not.
     """
-    lines = [
-        "| killed | kills | within 50 ms of a write | models lost | epochs twice | study equal | "
-        "whole epochs trained again | recovered in, s |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    lines = [TITLES, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for row, results in found.items():
         kills = len(results) + failed[row]
         if not results:

@@ -6,20 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.prepared import Outcome, long_data
-from tests.faults.rows import ROWS, run, uninterrupted
+from tests.faults.prepared import Outcome
+from tests.faults.rows import ROWS, run
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return long_data(tmp_path_factory.mktemp("data") / "long.npz")
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Outcome:
-    return uninterrupted(tmp_path_factory.mktemp("whole"), data)
 
 
 @pytest.mark.parametrize(("seed", "row"), list(enumerate(ROWS)))

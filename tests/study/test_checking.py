@@ -135,7 +135,9 @@ def rows_of_nobody(study: Study) -> None:
 
 
 def a_parent_gone(study: Study) -> None:
-    in_database(study, "PRAGMA foreign_keys = OFF", "UPDATE models SET parent = 77 WHERE number = 3")
+    in_database(
+        study, "PRAGMA foreign_keys = OFF", "UPDATE models SET parent = 77 WHERE number = 3"
+    )
 
 
 def a_torn_map(study: Study) -> None:
