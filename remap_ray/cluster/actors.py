@@ -48,6 +48,9 @@ NAMESPACE = "remap"
 STOP_SECONDS = 3.0
 """How long trainers may take to stop; then their models go back to the queue as they are."""
 
+MOST_STILL_BORN = 5
+"""Trainers that may die while they start, with none between them that starts."""
+
 BUSY_PAUSE, IDLE_PAUSE = 0.01, 0.1
 """Seconds between two steps of the scheduler, while it has work and while it has none."""
 
@@ -111,6 +114,7 @@ class RayPool:
         self._job = 0
         self._idle = [self._trainer() for _ in range(plan.workers)]
         self._starting: list[tuple[Ref, Ref]] = []
+        self._still_born = 0
         self._running: dict[int, tuple[int, Ref, Ref]] = {}
 
     def _trainer(self) -> Ref:
@@ -180,9 +184,16 @@ class RayPool:
             try:
                 ray.get(ready)
             except RayActorError:
-                # Its first task ends at once as lost: so it is known why nothing trains.
-                self._idle.append(self._trainer())
+                self._still_born += 1
+                if self._still_born < MOST_STILL_BORN:
+                    # Such as one sent to a node that was gone, before the cluster knew.
+                    another = self._trainer()
+                    self._starting.append((another, another.__ray_ready__.remote()))
+                else:
+                    # Its first task ends at once as lost: so it is known why nothing trains.
+                    self._idle.append(trainer)
             else:
+                self._still_born = 0
                 self._idle.append(trainer)
 
     def close(self) -> None:
@@ -225,7 +236,10 @@ class RayMapper:
 
     def _projector(self) -> Ref:
 
-        made = ray.remote(Projector).options(num_cpus=0, max_restarts=0)
+        # Beside the study, as the scheduler is: no other node that goes takes the maps with it.
+        here = ray.get_runtime_context().get_node_id()
+        beside = NodeAffinitySchedulingStrategy(here, soft=False)
+        made = ray.remote(Projector).options(num_cpus=0, max_restarts=0, scheduling_strategy=beside)
         return made.remote(**Projector.state_of(self._study))
 
     def add(self, number: int, architecture: Architecture, predictions: NDArray[np.uint8]) -> None:
