@@ -20,7 +20,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.bench chromium
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 faults: $(VENV)/.dev
@@ -43,6 +43,10 @@ $(VENV)/.run: $(BIN)/pip pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 .PHONY: chromium

@@ -23,11 +23,13 @@ from remap_ray.errors import (
     StudyTooOld,
 )
 from remap_ray.study import files, media, migration, schema
+from remap_ray.study.files import write_whole
 from remap_ray.study.records import Thumbnail
 from remap_ray.version import VERSION
 
 __all__ = [
     "DATABASE",
+    "SPACE",
     "WEIGHTS",
     "bring_up_to_date",
     "check",
@@ -39,13 +41,19 @@ __all__ = [
 
 DATABASE = "study.db"
 WEIGHTS = "weights"
+SPACE = "space.toml"
+"""What the study's models are sampled from, so that a later version draws the same ones."""
 
 PART = f"{DATABASE}.part"
-LEFTOVERS = frozenset(f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal"))
+LEFTOVERS = frozenset(
+    [f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")] + [SPACE, f"{SPACE}.part"]
+)
 """What a crash while creating may leave; the next attempt starts from these anew."""
 
 
-def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail]) -> None:
+def create(
+    path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail], space: str
+) -> None:
     """Make the directory and database of a new study.
 
     The database gets its name only when it is complete, so a crash leaves no
@@ -57,6 +65,8 @@ def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail
         Absolute; does not exist yet, or is an empty directory.
     values
         The columns of the table ``study``.
+    space
+        What is kept as `SPACE`; nothing is where it is empty.
 
     Raises
     ------
@@ -75,6 +85,8 @@ def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail
             check_free(path)
             try:
                 _fill(path / PART, path.name, values, thumbnails)
+                if space:
+                    write_whole(path / SPACE, space.encode())
                 (path / PART).rename(path / DATABASE)
             except BaseException:
                 _remove_leftovers(path)
