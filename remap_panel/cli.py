@@ -22,9 +22,10 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from remap_panel import status
+from remap_panel.queue_command import add_queue
 from remap_ray.errors import InvalidRequest, RemapError, StudyReadOnly
 from remap_ray.space import KINDS, SPACES, Limits, Space
-from remap_ray.study import Status, Study, open_study
+from remap_ray.study import Holder, Status, Study, announce, open_study
 from remap_ray.study.directory import DATABASE
 from remap_ray.version import VERSION
 
@@ -99,7 +100,8 @@ def sample(given: argparse.Namespace) -> int:
                     f"{given.space}; leave it out, or name another directory"
                 )
             _check_same(study, given)
-            add_samples(study, given.models, _limits(given, kept))
+            limits = _limits(given, kept)
+            add_samples(study, given.models, limits, halving=given.halving)
     else:
         if given.data is None:
             raise InvalidRequest(f"{path} is no study yet: say what to train on, as --data digits")
@@ -111,6 +113,9 @@ def sample(given: argparse.Namespace) -> int:
             models=given.models,
             limits=_limits(given, space),
             space=space,
+            patience=given.patience or 0,
+            bfloat16=given.bfloat16,
+            halving=given.halving,
         ).close()
     return _train(path, given, until_done=True)
 
@@ -185,6 +190,8 @@ def _train(path: Path, given: argparse.Namespace, *, until_done: bool) -> int:
             return 0
         if study.read_only:
             raise StudyReadOnly(study.path)
+        # Ray and what it needs take seconds to load.
+        announce(study, Holder.this_process("remap train"))
         from remap_ray.cluster.run import run_queue
 
         wanted = Wanted(given.workers, given.gpus_per_model, given.address, given.logical_gpus)
@@ -299,6 +306,13 @@ def _check_same(study: Study, given: argparse.Namespace) -> None:
         asked["data"] = (study.data.name if same else given.data, study.data.name)
     if given.epochs is not None:
         asked["epochs"] = (given.epochs, study.recipe.epochs)
+    if given.patience is not None:
+        asked["patience"] = (given.patience, study.recipe.patience)
+    if given.bfloat16 and not study.recipe.bfloat16:
+        raise InvalidRequest(
+            f"{study.path} was created without --bfloat16, which cannot change; "
+            "leave it out, or name another directory"
+        )
     if given.seed is not None:
         asked["seed"] = (given.seed, study.seed)
     for name, (wanted, fixed) in asked.items():
@@ -361,6 +375,20 @@ def _parser() -> Parser:
     one.add_argument("--epochs", type=_whole(1), metavar="N", help="epochs each (default 10)")
     one.add_argument("--seed", type=_whole(0), metavar="N", help="default 0")
     one.add_argument(
+        "--patience",
+        type=_whole(0),
+        metavar="N",
+        help="stop a model early after N epochs in a row without a gain (default 0: never)",
+    )
+    one.add_argument(
+        "--halving",
+        action="store_true",
+        help="give all new models few epochs, and go on with the best third, twice",
+    )
+    one.add_argument(
+        "--bfloat16", action="store_true", help="compute in bfloat16 where that proves quicker"
+    )
+    one.add_argument(
         "--max-parameters",
         type=_whole(1),
         metavar="N",
@@ -396,6 +424,8 @@ def _parser() -> Parser:
     _add_study(one)
     _add_serving(one)
     one.add_argument("--no-train", action="store_true", help="only show")
+
+    add_queue(commands, print)
 
     one = _command(commands, "status", show_status, "say where a study stands")
     _add_study(one)

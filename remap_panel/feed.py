@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, final
 
@@ -122,11 +123,8 @@ class Feed:
         heartbeat = self.study.heartbeat()
         change = self.study.changes(self.snapshot.number)
         before = self.snapshot
-        same = (heartbeat.alive, heartbeat.said, heartbeat.workers) == (
-            before.heartbeat.alive,
-            before.heartbeat.said,
-            before.heartbeat.workers,
-        )
+        # Its age alone is no news.
+        same = replace(heartbeat, seconds=None) == replace(before.heartbeat, seconds=None)
         if change or not same or self.problem:
             self.snapshot = advance(before, change, heartbeat)
             self._tell()

@@ -114,12 +114,23 @@ def advance(before: Snapshot, change: Change, heartbeat: Heartbeat) -> Snapshot:
         if placed.version == versions.get(placed.map):
             at = Point(placed.x, placed.y, placed.share)
             points[placed.map] = {**points[placed.map], placed.model: at}
-    gone = set(change.deleted.get("drawer", ()))
+    deleted = set(change.deleted.get("models", ()))
+    for number in deleted:
+        epochs.pop(number, None)
+    if deleted:
+        points = {
+            name: {number: point for number, point in places.items() if number not in deleted}
+            for name, places in points.items()
+        }
+    gone = set(change.deleted.get("drawer", ())) | deleted
     drawer = {entry.model: entry for entry in before.drawer if entry.model not in gone}
     drawer |= {entry.model: entry for entry in change.drawer}
+    models = {**before.models, **{model.number: model for model in change.models}}
+    # One that was restored comes back to its place.
+    models = {number: models[number] for number in sorted(models) if number not in deleted}
     return Snapshot(
         change.number,
-        {**before.models, **{model.number: model for model in change.models}},
+        models,
         epochs,
         points,
         versions,

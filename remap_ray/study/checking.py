@@ -183,9 +183,8 @@ def _models(study: Study, connection: Connection) -> Iterator[Fault]:
 
 def _files(study: Study, connection: Connection) -> Iterator[Fault]:
     folder = study.path / directory.WEIGHTS
-    known: dict[str, str] = {}
-    for name, sha256 in connection.execute(select(schema.files.c.name, schema.files.c.sha256)):
-        known[name] = sha256
+    summed = connection.execute(select(schema.files.c.name, schema.files.c.sha256))
+    known: dict[str, str] = {row.name: row.sha256 for row in summed}
     there = {one.name for one in folder.iterdir()} if folder.is_dir() else set()
     expected: set[str] = set()
     table = schema.models

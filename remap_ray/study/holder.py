@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -12,10 +13,13 @@ from typing import Any, final
 import psutil
 from sqlalchemy import RowMapping
 
-__all__ = ["STALE_SECONDS", "Holder", "age", "beating", "is_alive", "uptime"]
+__all__ = ["STALE_SECONDS", "Holder", "age", "beating", "is_alive", "is_starting", "uptime"]
 
 STALE_SECONDS = 10.0
 """A lease whose heartbeat is older than this is free to take."""
+
+STARTING_SECONDS = 120.0
+"""How long the start of Ray may take; after that, whoever announced it is not waited for."""
 
 
 @final
@@ -31,8 +35,17 @@ class Holder:
     @staticmethod
     def this_process(name: str) -> Holder:
         """Describe the calling process."""
-        pid = os.getpid()
+        return Holder.process(name, os.getpid())
+
+    @staticmethod
+    def process(name: str, pid: int) -> Holder:
+        """Describe a process of this host."""
         return Holder(name, socket.gethostname(), pid, created(pid))
+
+    @property
+    def words(self) -> str:
+        """Who it is, for people."""
+        return f"{self.name} (process {self.pid} on {self.host})"
 
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -74,7 +87,7 @@ def beating(now: float, up: float) -> dict[str, Any]:
     return {"heartbeat": now, "boot": boot(), "beat": up}
 
 
-def age(row: RowMapping, now: float, up: float) -> float:
+def age(row: RowMapping | Mapping[str, Any], now: float, up: float) -> float:
     """Give the seconds since the heartbeat in a row of ``lease``.
 
     On the machine that left it, and since its last start, the time of day is not asked: it
@@ -85,7 +98,7 @@ def age(row: RowMapping, now: float, up: float) -> float:
     return abs(now - float(row["heartbeat"]))
 
 
-def is_alive(row: RowMapping, now: float, up: float) -> bool:
+def is_alive(row: RowMapping | Mapping[str, Any], now: float, up: float) -> bool:
     """Whether the holder in a row of ``lease`` is to be taken for alive.
 
     On the study's own host a dead process is seen at once; elsewhere only by
@@ -93,6 +106,18 @@ def is_alive(row: RowMapping, now: float, up: float) -> bool:
     """
     if not row["held"] or age(row, now, up) > STALE_SECONDS:
         return False
+    return _lives(row)
+
+
+def is_starting(starting: Mapping[str, Any] | None, now: float, up: float) -> bool:
+    """Whether the process that announced to take the lease is still about to."""
+    if starting is None or age(starting, now, up) > STARTING_SECONDS:
+        return False
+    return _lives(starting)
+
+
+def _lives(row: RowMapping | Mapping[str, Any]) -> bool:
+    """Whether a process lives, as far as this host can tell."""
     if row["host"] != socket.gethostname():
         return True
     if row["boot"] and row["boot"] != boot():

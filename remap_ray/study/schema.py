@@ -51,6 +51,7 @@ __all__ = [
     "models",
     "placements",
     "predictions",
+    "queue",
     "study",
     "thumbnails",
 ]
@@ -63,6 +64,20 @@ FORMAT = 2
 
 STEPS: Mapping[int, tuple[str, ...]] = {
     1: (
+        "ALTER TABLE models ADD COLUMN halving INTEGER",
+        "ALTER TABLE models ADD COLUMN full_epochs INTEGER",
+        "ALTER TABLE models ADD COLUMN to_the_end BOOLEAN NOT NULL DEFAULT 0",
+        "ALTER TABLE models ADD COLUMN losses INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE models ADD COLUMN deleted BOOLEAN NOT NULL DEFAULT 0",
+        "ALTER TABLE lease ADD COLUMN gpus_each FLOAT NOT NULL DEFAULT 0",
+        "ALTER TABLE lease ADD COLUMN cpus INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE lease ADD COLUMN gpus FLOAT NOT NULL DEFAULT 0",
+        "ALTER TABLE lease ADD COLUMN starting JSON",
+        (
+            "CREATE TABLE queue (id INTEGER NOT NULL, paused BOOLEAN NOT NULL, workers INTEGER, "
+            "gpus_per_model FLOAT, bfloat16 BOOLEAN, PRIMARY KEY (id), CHECK (id = 1))"
+        ),
+        "INSERT INTO queue (id, paused) VALUES (1, 0)",
         """CREATE TABLE files (
             name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (name)
         )""",
@@ -119,6 +134,25 @@ lease = Table(
     # The heartbeat once more, in seconds since the machine's start ``boot``: nobody sets these.
     Column("boot", Text, nullable=False, server_default=""),
     Column("beat", Float, nullable=False, server_default="0"),
+    # Of a GPU, what each trainer has.
+    Column("gpus_each", Float, nullable=False, server_default="0"),
+    # What there is to train on, as far as the holder knows; 0 CPUs where it does not.
+    Column("cpus", Integer, nullable=False, server_default="0"),
+    Column("gpus", Float, nullable=False, server_default="0"),
+    # The process that is about to take the lease, while Ray starts.
+    Column("starting", JSON(none_as_null=True)),
+)
+
+# What people wish of the queue as a whole; None leaves the choice to REMAP.
+queue = Table(
+    "queue",
+    METADATA,
+    *_one_row(),
+    Column("paused", Boolean, nullable=False),
+    Column("workers", Integer),
+    Column("gpus_per_model", Float),
+    # Whether bfloat16 pays on this study's trainers: measured once, at the first start.
+    Column("bfloat16", Boolean),
 )
 
 models = Table(
@@ -151,6 +185,15 @@ models = Table(
     Column("checkpoint_epoch", Integer, nullable=False),
     Column("stop_wish", Boolean, nullable=False),
     Column("lease", Integer),
+    # Those that were queued together for successive halving, and what the best will get.
+    Column("halving", Integer),
+    Column("full_epochs", Integer),
+    # Wished so: neither early stopping nor halving ends it before its wanted epochs.
+    Column("to_the_end", Boolean, nullable=False, server_default="0"),
+    # How often its trainer died since someone last wished that it be trained.
+    Column("losses", Integer, nullable=False, server_default="0"),
+    # Out of sight until it is restored, or gone for good at the next compaction.
+    Column("deleted", Boolean, nullable=False, server_default="0"),
     _changed(),
     UniqueConstraint("identity", "repeat"),
     Index("models_queue", "status", "position"),

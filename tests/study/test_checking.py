@@ -67,7 +67,7 @@ def train_what_waits(study: Study) -> None:
     lease.release()
 
 
-@pytest.mark.promise("STUDY-11")
+@pytest.mark.promise("STUDY-31")
 def test_a_whole_study_has_no_faults(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
     assert find_faults(study) == ()
     assert main(["check", str(study.path)]) == 0
@@ -176,7 +176,7 @@ FAULTS: list[tuple[Callable[[Study], None], Kind, bool]] = [
 @pytest.mark.parametrize(
     ("harm", "kind", "trains"), FAULTS, ids=[harm.__name__ for harm, _, _ in FAULTS]
 )
-@pytest.mark.promise("STUDY-11")
+@pytest.mark.promise("STUDY-31")
 def test_a_fault_is_found_and_mended(
     study: Study, harm: Callable[[Study], None], kind: Kind, trains: bool
 ) -> None:
@@ -222,7 +222,7 @@ def test_a_file_ahead_of_its_row_is_no_fault(study: Study) -> None:
     assert kinds(study) == []
 
 
-@pytest.mark.promise("STUDY-11")
+@pytest.mark.promise("STUDY-31")
 def test_what_cannot_be_mended_is_said(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
     in_database(study, "UPDATE models SET identity = 'feedfeedfeed' WHERE number = 4")
     weights_gone(study)

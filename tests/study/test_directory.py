@@ -16,7 +16,7 @@ from remap_ray import open_study
 from remap_ray.errors import InvalidRequest, NotAStudy, RemapError, StudyExists, StudyTooNew
 from remap_ray.recipe import Recipe
 from remap_ray.study import DataSummary, Study, Thumbnail
-from remap_ray.study.schema import APPLICATION_ID, FORMAT
+from remap_ray.study.schema import APPLICATION_ID, FORMAT, STEPS
 from tests import synthetic
 from tests.study.children import child, children, names
 
@@ -396,3 +396,37 @@ def test_of_two_who_create_at_once_one_does(tmp_path: Path) -> None:
 def test_every_refusal_is_of_the_one_family() -> None:
     for one in (NotAStudy, StudyExists, StudyTooNew, InvalidRequest):
         assert issubclass(one, RemapError)
+
+
+def _tables(database: Path) -> dict[str, set[tuple[object, ...]]]:
+    """Each table's columns: name, type, whether it must have a value, key or not."""
+    with sqlite3.connect(database) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        found = {
+            name: {
+                (row[1], row[2], row[3], row[5])
+                for row in connection.execute(f"PRAGMA table_info({name})")
+            }
+            for (name,) in names
+        }
+    connection.close()
+    return found
+
+
+def test_the_steps_from_an_older_format_make_the_tables_of_this_one(tmp_path: Path) -> None:
+    a_study(tmp_path / "new")
+    a_study(tmp_path / "old")
+    added = {
+        "models": ("halving", "full_epochs", "to_the_end", "losses", "deleted"),
+        "lease": ("gpus_each", "cpus", "gpus", "starting", "boot", "beat"),
+    }
+    # A study of format 1 had all the rest.
+    undone = [
+        f"ALTER TABLE {table} DROP COLUMN {column}"
+        for table, columns in added.items()
+        for column in columns
+    ]
+    _in_database(tmp_path / "old", *undone, "DROP TABLE queue", "DROP TABLE files")
+    assert _tables(tmp_path / "old" / "study.db") != _tables(tmp_path / "new" / "study.db")
+    _in_database(tmp_path / "old", *STEPS[1])
+    assert _tables(tmp_path / "old" / "study.db") == _tables(tmp_path / "new" / "study.db")

@@ -65,7 +65,7 @@ def version(database: Path) -> int:
     return found
 
 
-@pytest.mark.promise("STUDY-13")
+@pytest.mark.promise("STUDY-33")
 def test_a_study_of_format_1_opens_with_all_that_it_held(old: Path) -> None:
     before = dump(old / "study.db")
     with open_study(old) as study:
@@ -90,7 +90,7 @@ def test_a_study_of_format_1_opens_with_all_that_it_held(old: Path) -> None:
     assert not (old / "study.db.part").exists()
 
 
-@pytest.mark.promise("STUDY-13")
+@pytest.mark.promise("STUDY-33")
 def test_a_migrated_study_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:
     open_study(old).close()
     synthetic.empty_study(tmp_path / "new").close()
@@ -133,7 +133,7 @@ def test_several_steps_are_taken_at_once(older: Path) -> None:
         assert len(study.models()) == 7
 
 
-@pytest.mark.promise("STUDY-13")
+@pytest.mark.promise("STUDY-33")
 @pytest.mark.parametrize("broken", ["SELECT * FROM nowhere", "DELETE FROM models WHERE number = 1"])
 def test_a_step_that_fails_leaves_the_old_study(older: Path, broken: str) -> None:
     """The second one leaves rows of a model that is not there."""

@@ -86,7 +86,7 @@ def whole(path: Path) -> None:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-@pytest.mark.promise("STUDY-14")
+@pytest.mark.promise("STUDY-34")
 def test_a_full_disk_refuses_wishes_and_facts_and_keeps_the_study_whole(place: Path) -> None:
     with mounted("-t", "tmpfs", "-o", "size=1M", "none", place):
         path = place / "s"
@@ -122,7 +122,7 @@ def test_a_full_disk_refuses_wishes_and_facts_and_keeps_the_study_whole(place: P
             assert not [one for one in find_faults(study) if one.name.endswith(".part")]
 
 
-@pytest.mark.promise("STUDY-14")
+@pytest.mark.promise("STUDY-34")
 def test_a_study_on_a_full_disk_is_said_to_be_so_or_looked_at(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,7 +141,7 @@ def test_a_study_on_a_full_disk_is_said_to_be_so_or_looked_at(
         whole(place / "s")
 
 
-@pytest.mark.promise("STUDY-14")
+@pytest.mark.promise("STUDY-34")
 def test_no_study_is_created_on_a_full_disk(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,7 +155,7 @@ def test_no_study_is_created_on_a_full_disk(
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.promise("STUDY-14")
+@pytest.mark.promise("STUDY-34")
 def test_training_on_a_disk_that_fills_up_ends_and_says_so(
     place: Path, start: Callable[..., Started]
 ) -> None:
@@ -203,7 +203,7 @@ def _remounted(place: Path) -> Iterator[None]:
     yield
 
 
-@pytest.mark.promise("STUDY-15")
+@pytest.mark.promise("STUDY-35")
 def test_a_study_on_a_read_only_mount_can_be_looked_at(
     mounted_read_only: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,7 +232,7 @@ def test_a_study_on_a_read_only_mount_can_be_looked_at(
 
 
 @pytest.mark.slow
-@pytest.mark.promise("STUDY-15")
+@pytest.mark.promise("STUDY-35")
 def test_a_study_on_a_read_only_mount_is_served(
     mounted_read_only: Path, start: Callable[..., Started]
 ) -> None:
@@ -315,7 +315,7 @@ def test_the_kernel_tells_of_real_mounts(tmp_path: Path, place: Path) -> None:
         assert media.file_system(place / "s") == "tmpfs"
 
 
-@pytest.mark.promise("STUDY-16")
+@pytest.mark.promise("STUDY-36")
 def test_on_a_network_file_system_the_log_is_refused_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
