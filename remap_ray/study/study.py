@@ -245,12 +245,35 @@ class Study(Wishes):
     def changes(self, since: int = 0, *, epochs: bool = True) -> Change:
         """Give what changed after change number ``since``, each row in its latest state.
 
+        This is how programs of other people follow a study: the page itself knows no other
+        way. Read from one consistent state; any process on the study's host may call it, at
+        any time, whoever trains. Every write raises the number by one; heartbeats do not. A
+        row that changed several times comes once, as it is now, so a reader that comes late
+        misses nothing but states that have passed::
+
+            number = 0
+            watch = study.watch()  # asks cheaply whether anything was written
+            while following:
+                if watch.changed():
+                    change = study.changes(since=number)
+                    number = change.number
+                    ...  # change.models, change.epochs, change.placements, change.deleted
+                time.sleep(0.25)
+
         Parameters
         ----------
         since
-            A number that an earlier `Change` carried; 0 gives the whole study.
+            A number that an earlier `Change` carried; 0 gives the whole study. One that is
+            larger than the study's, which an older copy put back may leave a reader with,
+            gives nothing and the study's number: start again from 0 then.
         epochs
             Whether to give the rows of epochs too.
+
+        Returns
+        -------
+        Change
+            With the number to give next time. Weights and predictions are not in it, only
+            the numbers of models whose predictions changed: `predictions`, `weights_path`.
         """
         with self.reading() as connection:
             number = connection.execute(select(schema.counter.c.number)).scalar_one()
