@@ -71,12 +71,12 @@ def test_a_running_queue_obeys(tmp_path: Path, start: Callable[..., Started]) ->
         wait_for(lambda: all(study.model(n).epochs > kept[n] for n in (1, 3, 4, 7)), "their epochs")
 
         study.set_workers(2, 0.25)
-        wait_for(lambda: training(study) == [1, 7] and trained(study), "two workers")
+        wait_for(lambda: training(study) == [1, 3] and trained(study), "two workers")
         study.set_workers(2, 0.5)
         wait_for(lambda: study.heartbeat().gpus_each == 0.5, "larger shares")
-        epochs = study.model(7).epochs
-        wait_for(lambda: training(study) == [1, 7], "the same two")
-        wait_for(lambda: study.model(7).epochs > epochs, "an epoch of it")
+        epochs = study.model(3).epochs
+        wait_for(lambda: training(study) == [1, 3], "the same two")
+        wait_for(lambda: study.model(3).epochs > epochs, "an epoch of it")
         said_no = remap("queue", path, "workers", "2", "--gpus-per-model", "2", check=False)
         assert said_no.returncode == 2
         assert "2 of a GPU is more than there is (there are 1)" in said_no.stderr
