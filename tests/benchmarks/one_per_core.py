@@ -44,6 +44,8 @@ def _work(path: Path, at: Any, together: Any) -> None:
         loaded = datasets.load(study.data.source, seed=study.seed)
         data = prepare(loaded.train, loaded.validation, "cpu")
         models, recipe = study.models(), study.recipe
+    # The first optimizer of a process loads much of PyTorch, which is no training.
+    torch.optim.Adam(build(models[0].architecture, 0).parameters())
     together.wait()
     while True:
         with at.get_lock():

@@ -50,6 +50,8 @@ def main(path: Path, workers: int) -> None:
             torch.set_num_threads(1)
             self._data = prepare(*given, "cpu")
             self._number = config["model"]
+            # The first optimizer of a process loads much of PyTorch, which is no training.
+            torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self._number = new_config["model"]
