@@ -114,15 +114,23 @@ def _done_before(study: Study, count: int) -> None:
     lease.release()
 
 
+LONG_ONES = frozenset(_architecture(text).identity for text in (SHORT, *LONG))
+"""The models that are trained in earnest, whose places are counted among themselves."""
+
+
 def outcome(path: Path) -> Outcome:
     """Say what must be the same whatever happened on the way, to the bits of the weights."""
     with open_study(path) as study:
+        queue = sorted(
+            study.models(), key=lambda one: (one.identity not in LONG_ONES, one.position)
+        )
+        place = {one.number: at for at, one in enumerate(queue)}
         return [
             (
                 one.name,
                 one.identity,
                 one.seed,
-                one.position,
+                place[one.number],
                 str(one.status),
                 one.accuracy,
                 tuple(epoch.epoch for epoch in study.epochs(one.number)),
