@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A browser already there is used; else Debian's is installed, which needs root.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench faults format clean
 
 demo: $(VENV)/.run
 	$(BIN)/remap demo $(DEMO)
@@ -22,6 +22,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.bench chromium
 	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+faults: $(VENV)/.dev
+	$(BIN)/python -m tests.faults --write $(FAULTS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -24,7 +24,7 @@ from rich.console import Console
 from remap_panel import status
 from remap_panel.export_command import add_export, add_snac
 from remap_panel.queue_command import add_queue
-from remap_ray.errors import InvalidRequest, RemapError
+from remap_ray.errors import InvalidRequest, RemapError, StudyReadOnly
 from remap_ray.space import KINDS, SPACES, Limits, Space
 from remap_ray.study import Holder, Status, Study, announced, open_study
 from remap_ray.study.directory import DATABASE
@@ -139,7 +139,7 @@ def serve(given: argparse.Namespace) -> int:
 
     with open_study(given.study) as study:
         path = study.path
-        trains = not given.no_train and not study.heartbeat().alive
+        trains = not (given.no_train or study.read_only or study.heartbeat().alive)
     free_port_or_raise(given.port)
     return _serve(path, given, trains=trains, until_done=False)
 
@@ -159,6 +159,27 @@ def show_status(given: argparse.Namespace) -> int:
     return 0
 
 
+def check(given: argparse.Namespace) -> int:
+    """Look for what is wrong with a study, and mend what can be."""
+    from remap_ray.study.checking import find_faults
+    from remap_ray.study.mending import mend
+
+    with open_study(given.study) as study:
+        mended = mend(study) if given.mend else ()
+        left = find_faults(study)
+        name = study.name
+    for one in mended:
+        print(f"mended: {one.what}: {one.way_out}")
+    for one in left:
+        if not one.mendable:
+            print(f"cannot be mended: {one.what}: {one.way_out}")
+        else:
+            print(f"wrong: {one.what}; with --mend: {one.way_out}")
+    bad = sum(not one.harmless for one in left)
+    print(f"{name}: {f'{bad} faults' if bad > 1 else '1 fault' if bad else 'whole'}")
+    return 1 if bad else 0
+
+
 # What several commands do
 
 
@@ -170,6 +191,8 @@ def _train(path: Path, given: argparse.Namespace, *, until_done: bool) -> int:
         if until_done and _is_complete(study):
             print(f"nothing to do: {status.headline(study)}")
             return 0
+        if study.read_only:
+            raise StudyReadOnly(study.path)
         # Ray and what it needs take seconds to load.
         with announced(study, Holder.this_process("remap train")):
             from remap_ray.cluster.run import run_queue
@@ -416,6 +439,10 @@ def _parser() -> Parser:
     one = _command(commands, "status", show_status, "say where a study stands")
     _add_study(one)
     one.add_argument("--json", action="store_true", help="for programs")
+
+    one = _command(commands, "check", check, "look for what is wrong with a study, and mend it")
+    _add_study(one)
+    one.add_argument("--mend", action="store_true", help="mend what can be mended")
     return parser
 
 

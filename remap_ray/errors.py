@@ -14,15 +14,20 @@ from typing import Any
 
 __all__ = [
     "DataError",
+    "DiskFull",
     "InvalidArchitecture",
     "InvalidRequest",
     "LeaseLost",
     "NotAStudy",
     "RayFailed",
+    "RayLost",
     "RemapError",
+    "SchedulerLost",
     "StudyBusy",
     "StudyExists",
+    "StudyReadOnly",
     "StudyTooNew",
+    "StudyTooOld",
     "TrainingFailed",
     "UnknownModel",
 ]
@@ -124,6 +129,63 @@ class StudyExists(RemapError, FileExistsError):
         return str(self.args[0])
 
 
+class StudyReadOnly(RemapError, PermissionError):
+    """A wish or a fact for a study that cannot be written. Raised by whatever would write.
+
+    Parameters
+    ----------
+    path
+        The study's directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is read-only: it can be looked at, but nothing can be changed; copy the "
+            "directory to where it can be written"
+        )
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class DiskFull(RemapError, OSError):
+    """No room is left where a study lies. Raised by whatever writes; the study stays whole.
+
+    Parameters
+    ----------
+    path
+        The study's directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"the disk that holds {path} is full; what was recorded is whole: make room, then "
+            "run the same command again"
+        )
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class StudyTooOld(RemapError, RuntimeError):
+    """A study of an older format that cannot be brought to this one; it stays as it was.
+
+    Raised by `open_study`.
+    """
+
+    def __init__(self, path: Path, found: int, known: int, why: str) -> None:
+        super().__init__(
+            f"{path} has study format {found} and could not be brought to format {known} ({why}); "
+            "it is as it was: end whoever uses it, or copy it to where it can be written, and "
+            "open it again"
+        )
+        self.path = path
+        self.found = found
+        self.known = known
+
+
 class StudyTooNew(RemapError, RuntimeError):
     """A study written by a newer REMAP. Raised by `open_study`; nothing was changed."""
 
@@ -159,6 +221,45 @@ class RayFailed(RemapError, RuntimeError):
             said += "its token known here (RAY_AUTH_TOKEN)?"
         super().__init__(said)
         self.address = address
+
+
+class RayLost(RemapError, RuntimeError):
+    """Ray's own processes died under the command that had started them.
+
+    Raised by `remap_ray.cluster.run.run_queue`; what was recorded stays.
+
+    Parameters
+    ----------
+    pid
+        The dead process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(
+            f"Ray has died (its process {pid} was killed, or found no memory); nothing that was "
+            "recorded is lost: run the same command again to go on"
+        )
+        self.pid = pid
+
+
+class SchedulerLost(RemapError, RuntimeError):
+    """Schedulers died one after another without getting anything done.
+
+    Raised by `remap_ray.cluster.run.run_queue`; what was recorded stays.
+
+    Parameters
+    ----------
+    deaths
+        How many in a row.
+    """
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(
+            f"the scheduler died {deaths} times in a row without an epoch in between; nothing "
+            "that was recorded is lost: look for what kills it (memory?), then run the same "
+            "command again"
+        )
+        self.deaths = deaths
 
 
 class StudyBusy(RemapError, RuntimeError):

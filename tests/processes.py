@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -62,6 +62,7 @@ class Started:
         *arguments: str | Path,
         command: Sequence[str] = REMAP,
         folder: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.process = subprocess.Popen(
             [*command, *map(str, arguments)],
@@ -70,6 +71,7 @@ class Started:
             text=True,
             start_new_session=True,
             cwd=folder,
+            env=None if env is None else dict(env),
         )
 
     def family(self) -> list[psutil.Process]:

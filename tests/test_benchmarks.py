@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[1]
 
 MARKS = {
     "trainer": [pytest.mark.slow],
+    "threads": [pytest.mark.slow],
     "placing": [pytest.mark.slow],
     "refit": [pytest.mark.slow],
     "growth": [pytest.mark.slow],

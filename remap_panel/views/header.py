@@ -58,10 +58,17 @@ def counts(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(said)
 
 
-def notice(snapshot: Snapshot, path: Path, problem: str) -> Notice | None:
+def notice(
+    snapshot: Snapshot, path: Path, problem: str, *, read_only: bool = False
+) -> Notice | None:
     """Say what keeps the study from going on; None where nothing does."""
     if problem:
         return Notice(f"The study cannot be read now; this is tried again. {problem}")
+    if read_only:
+        return Notice(
+            "This study is read-only: you can look at it, but nothing can be changed or trained. "
+            "To go on with it, copy its directory to where it can be written."
+        )
     waiting = snapshot.counts[Status.QUEUED] + snapshot.counts[Status.TRAINING]
     if not waiting or snapshot.heartbeat.alive:
         return None
@@ -158,7 +165,9 @@ class Header(Viewer):
 
     def _notice_html(self) -> str:
         state = self._state
-        return notice_html(notice(state.snapshot, state.study.path, state.problem))
+        study = state.study
+        found = notice(state.snapshot, study.path, state.problem, read_only=study.read_only)
+        return notice_html(found)
 
     def _update(self) -> None:
         self.bar.html = self.bar_html()

@@ -13,7 +13,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -24,6 +24,14 @@ from numpy.typing import NDArray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from remap_ray.cluster.deaths import (
+    Deaths,
+    Process,
+    all_alive,
+    end_all,
+    ensure_alive,
+    own_processes,
+)
 from remap_ray.cluster.plan import Plan, Wanted, cpus_here, plan
 from remap_ray.cluster.pool import Event, Failed, Lost, last
 from remap_ray.cluster.projector import Projector
@@ -43,6 +51,9 @@ NAMESPACE = "remap"
 
 STOP_SECONDS = 3.0
 """How long trainers may take to stop; then their models go back to the queue as they are."""
+
+MOST_STILL_BORN = 5
+"""Trainers that may die while they start, with none between them that starts."""
 
 BUSY_PAUSE, IDLE_PAUSE = 0.01, 0.1
 """Seconds between two steps of the scheduler, while it has work and while it has none."""
@@ -143,11 +154,13 @@ class RayPool:
         self._plan = plan
         self._job = 0
         self._idle: list[_Hired] = []
+        self._starting: list[tuple[_Hired, Ref]] = []
         self._running: dict[int, _Running] = {}
+        self._still_born = 0
         self._hire()
 
     def _hire(self) -> None:
-        while len(self._idle) + len(self._running) < self._plan.workers:
+        while self._hired() < self._plan.workers:
             made = ray.remote(Trainer).options(
                 num_cpus=self._plan.cpus_each,
                 num_gpus=self._plan.gpus_each,
@@ -155,14 +168,18 @@ class RayPool:
                 # A trainer that Ray restarted would silently train from the start.
                 max_restarts=0,
             )
-            self._idle.append(_Hired(made.remote(self._parts, self._plan), self._plan))
+            self._ask([_Hired(made.remote(self._parts, self._plan), self._plan)])
 
     def size(self) -> int:
         """Give the number of trainers."""
         return self._plan.workers
 
     def free(self) -> int:
-        """Give the number of idle trainers."""
+        """Give the number of idle trainers, of those that have started.
+
+        One that waits for room, which another node may have to bring, takes no model.
+        """
+        self._welcome()
         return len(self._idle)
 
     def start(self, number: int, task: Task) -> None:
@@ -184,16 +201,19 @@ class RayPool:
     def resize(self, plan: Plan) -> None:
         """Hire and let go as a plan says; those that train go when they are through."""
         self._plan = plan
-        kept = [one for one in self._idle if one.fits(plan)]
-        kept = kept[: max(0, plan.workers - len(self._running))]
-        for one in self._idle:
-            if one not in kept:
+        room = max(0, plan.workers - len(self._running))
+        hired = [(one, None) for one in self._idle] + self._starting
+        kept = [(one, ready) for one, ready in hired if one.fits(plan)][:room]
+        for one, _ in hired:
+            if all(one is not another for another, _ in kept):
                 ray.kill(one.actor)
-        self._idle = kept
+        self._idle = [one for one, ready in kept if ready is None]
+        self._starting = [(one, ready) for one, ready in kept if ready is not None]
         self._hire()
 
     def poll(self) -> list[tuple[int, Event]]:
         """Take the events that have arrived."""
+        self._welcome()
         found: list[tuple[int, Event]] = []
         for number, one in tuple(self._running.items()):
             while number in self._running and one.events.next_ready():
@@ -205,19 +225,54 @@ class RayPool:
         return found
 
     def _free(self, trainer: _Hired, *, lost: bool) -> None:
-        room = len(self._idle) + len(self._running) < self._plan.workers
+        room = self._hired() < self._plan.workers
         if room and not lost and trainer.fits(self._plan):
             self._idle.append(trainer)
             return
         if not lost:
             ray.kill(trainer.actor)
+        else:
+            # What took this one, such as a node that went, may have taken others that idle: a
+            # model given to them would be lost too. Until they answer they are not free.
+            self._ask(self._idle)
+            self._idle = []
+        self._hire()
+
+    def _hired(self) -> int:
+        return len(self._idle) + len(self._starting) + len(self._running)
+
+    def _ask(self, trainers: Sequence[_Hired]) -> None:
+        self._starting += [(one, one.actor.__ray_ready__.remote()) for one in trainers]
+
+    def _welcome(self) -> None:
+        """Take those that have started, and answer, among those that idle."""
+        starting, self._starting = self._starting, []
+        for trainer, ready in starting:
+            if not ray.wait([ready], timeout=0)[0]:
+                self._starting.append((trainer, ready))
+                continue
+            try:
+                ray.get(ready)
+            except RayActorError:
+                self._still_born += 1
+                if self._still_born >= MOST_STILL_BORN:
+                    # Its first task ends at once as lost: so it is known why nothing trains.
+                    self._idle.append(trainer)
+            else:
+                self._still_born = 0
+                self._idle.append(trainer)
+        # Such as one sent to a node that was gone, before the cluster knew.
         self._hire()
 
     def close(self) -> None:
         """Kill all trainers."""
-        for trainer in (*self._idle, *(one.trainer for one in self._running.values())):
+        for trainer in (
+            *self._idle,
+            *(one for one, _ in self._starting),
+            *(one.trainer for one in self._running.values()),
+        ):
             ray.kill(trainer.actor)
-        self._idle, self._running = [], {}
+        self._idle, self._starting, self._running = [], [], {}
 
 
 def _kills() -> int:
@@ -254,7 +309,10 @@ class RayMapper:
 
     def _projector(self) -> Ref:
 
-        made = ray.remote(Projector).options(num_cpus=0, max_restarts=0)
+        # Beside the study, as the scheduler is: no other node that goes takes the maps with it.
+        here = ray.get_runtime_context().get_node_id()
+        beside = NodeAffinitySchedulingStrategy(here, soft=False)
+        made = ray.remote(Projector).options(num_cpus=0, max_restarts=0, scheduling_strategy=beside)
         return made.remote(**Projector.state_of(self._study))
 
     def add(self, number: int, architecture: Architecture, predictions: NDArray[np.uint8]) -> None:
@@ -413,22 +471,42 @@ def drive(path: Path, wanted: Wanted, store_bytes: int, *, until_done: bool, tic
     """Start Ray, run the queue in its actors and wait; `remap_ray.cluster.run` says the rest."""
     start_ray(wanted, store_bytes)
     _end_on_signals()
+    own = own_processes() if wanted.address is None else ()
     try:
         detached = wanted.address is not None
-        host = _make_host(path, detached=detached)
-        done = host.run.remote(
-            str(path.absolute()), wanted, until_done=until_done, detached=detached
-        )
-        try:
-            _wait(done, tick)
-        except KeyboardInterrupt:
-            if not detached:
-                host.stop.remote()
-                ray.wait([done], timeout=STOP_SECONDS + 1.0)
-            return False
-        return True
+        deaths = Deaths()
+        while True:
+            host = _make_host(path, detached=detached)
+            done = host.run.remote(
+                str(path.absolute()), wanted, until_done=until_done, detached=detached
+            )
+            try:
+                _wait(done, tick, own)
+            except KeyboardInterrupt:
+                if not detached:
+                    host.stop.remote()
+                    ray.wait([done], timeout=STOP_SECONDS + 1.0)
+                return False
+            except RayActorError:
+                # All that it knew stands in the study: the next one goes on from there.
+                deaths.count(_epochs(path))
+            else:
+                return True
     finally:
+        _end_ray(own)
+
+
+def _end_ray(own: Sequence[Process]) -> None:
+    if all_alive(own):
         ray.shutdown()
+    else:
+        # Its shutdown would wait for answers that do not come.
+        end_all()
+
+
+def _epochs(path: Path) -> int:
+    with Study.open(path) as study:
+        return sum(one.epochs for one in study.models())
 
 
 def _end_on_signals() -> None:
@@ -438,9 +516,12 @@ def _end_on_signals() -> None:
             signal.signal(one, signal.default_int_handler)
 
 
-def _wait(done: Ref, tick: Tick) -> None:
+def _wait(done: Ref, tick: Tick, own: Sequence[Process]) -> None:
     while not ray.wait([done], timeout=TICK_SECONDS)[0]:
+        ensure_alive(own)
         tick()
+    # A dead Ray makes all of its actors look dead: the nearest cause is said.
+    ensure_alive(own)
     try:
         ray.get(done)
     except RayTaskError as error:

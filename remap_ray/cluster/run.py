@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 
 from remap_ray.cluster.plan import Wanted, check_local, with_wishes
-from remap_ray.errors import InvalidRequest
+from remap_ray.errors import InvalidRequest, StudyReadOnly
 from remap_ray.study import Holder, Study, announce, withdraw
 
 __all__ = ["run_queue", "set_environment"]
@@ -42,12 +42,16 @@ def run_queue(
 
     Raises
     ------
-    InvalidRequest, StudyBusy, DataError, LeaseLost, RayFailed
+    InvalidRequest, StudyBusy, StudyReadOnly, DiskFull, DataError, LeaseLost, RayFailed
+    RayLost, SchedulerLost
+        What was recorded stays: the same call goes on.
     """
     # Ray's seconds come after what can be known without it.
     check_local(wanted)
     me = Holder.this_process("remap train")
     with Study.open(path) as study:
+        if study.read_only:
+            raise StudyReadOnly(study.path)
         wanted = with_wishes(wanted, study.wished())
         _check_wished(wanted, path)
         announce(study, me)

@@ -121,7 +121,7 @@ class Scheduler:
                 self._start(model)
         for point in self.mapper.poll():
             self._record_point(point)
-        if self.running or self.mapper.busy():
+        if self.running or self.mapper.busy() or self._waits():
             return True
         if not self._settled:
             # The last ones may wait for company that does not come.
@@ -129,6 +129,12 @@ class Scheduler:
             self.mapper.settle()
             return self.mapper.busy() or self.held
         return self.held
+
+    def _waits(self) -> bool:
+        """Whether models wait for trainers that are still starting."""
+        if self._stopping or self._wished.paused or not self._may_wait:
+            return False
+        return self.study.counts()[Status.QUEUED] > 0
 
     def stop(self) -> None:
         """Claim nothing more and stop what trains; `step` goes on until `running` is empty."""

@@ -13,13 +13,31 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
-from remap_ray.errors import InvalidRequest, NotAStudy, RemapError, StudyExists, StudyTooNew
-from remap_ray.study import schema
+from remap_ray.errors import (
+    DiskFull,
+    InvalidRequest,
+    NotAStudy,
+    RemapError,
+    StudyExists,
+    StudyTooNew,
+    StudyTooOld,
+)
+from remap_ray.study import files, media, migration, schema
 from remap_ray.study.files import write_whole
 from remap_ray.study.records import Thumbnail
 from remap_ray.version import VERSION
 
-__all__ = ["DATABASE", "SPACE", "WEIGHTS", "check", "check_free", "create", "unreadable"]
+__all__ = [
+    "DATABASE",
+    "SPACE",
+    "WEIGHTS",
+    "bring_up_to_date",
+    "check",
+    "check_free",
+    "create",
+    "is_read_only",
+    "unreadable",
+]
 
 DATABASE = "study.db"
 WEIGHTS = "weights"
@@ -156,8 +174,13 @@ def _is_leftover(one: Path) -> bool:
     return one.name in LEFTOVERS
 
 
-def check(path: Path) -> None:
+def check(path: Path) -> int:
     """Make sure that ``path`` holds a study of a format that is known; nothing is changed.
+
+    Returns
+    -------
+    int
+        Its format, which may be an older one: `bring_up_to_date` makes it this one.
 
     Raises
     ------
@@ -172,6 +195,29 @@ def check(path: Path) -> None:
     found = _format_of(path)
     if found > schema.FORMAT:
         raise StudyTooNew(path, found, schema.FORMAT)
+    return found
+
+
+def bring_up_to_date(path: Path) -> None:
+    """Migrate a study of an older format, on a copy that then takes its place.
+
+    Raises
+    ------
+    StudyTooOld
+        It cannot be; the study is as it was.
+    """
+    if media.is_read_only(path):
+        raise StudyTooOld(path, check(path), schema.FORMAT, "it is read-only")
+    with _alone_in(path):
+        # Another process may have been quicker.
+        found = check(path)
+        if found < schema.FORMAT:
+            migration.migrate(path / DATABASE, found)
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether the study at ``path`` can be looked at only."""
+    return media.is_read_only(path) or media.is_read_only(path / DATABASE)
 
 
 def unreadable(path: Path, reason: object) -> NotAStudy:
@@ -187,14 +233,19 @@ def _format_of(path: Path) -> int:
     # Never read by hand: closing any other descriptor of the file would drop, unseen, the locks
     # of this process's connections to it, and another process would take itself for the last
     # one and delete the log under them.
+    database = path / DATABASE
+    looked_at = media.reading_uri(database) if is_read_only(path) else database.absolute().as_uri()
     try:
-        connection = sqlite3.connect(path / DATABASE)
+        connection = sqlite3.connect(looked_at, uri=True)
         try:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
+        if files.is_full(error):
+            # SQLite needs a little room even to look.
+            raise DiskFull(path) from error
         raise unreadable(path, error) from error
     if application != schema.APPLICATION_ID:
         raise NotAStudy(path, f"has a {DATABASE} that is no study", "name another directory")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import psutil
 from sqlalchemy import RowMapping
 
-__all__ = ["STALE_SECONDS", "Holder", "is_alive", "is_starting"]
+__all__ = ["STALE_SECONDS", "Holder", "age", "beating", "is_alive", "is_starting", "uptime"]
 
 STALE_SECONDS = 10.0
 """A lease whose heartbeat is older than this is free to take."""
@@ -38,7 +40,7 @@ class Holder:
     @staticmethod
     def process(name: str, pid: int) -> Holder:
         """Describe a process of this host."""
-        return Holder(name, socket.gethostname(), pid, psutil.Process(pid).create_time())
+        return Holder(name, socket.gethostname(), pid, created(pid))
 
     @property
     def words(self) -> str:
@@ -46,20 +48,70 @@ class Holder:
         return f"{self.name} (process {self.pid} on {self.host})"
 
 
-def is_alive(row: RowMapping | Mapping[str, Any], now: float) -> bool:
-    """Whether the holder in a row of ``lease`` is to be taken for alive at time ``now``.
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def created(pid: int) -> float:
+    """Say when a process was started: in seconds since the machine's own start where it tells.
+
+    psutil's time of day would move with the clock when that is set.
+
+    Raises
+    ------
+    psutil.NoSuchProcess
+    """
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        # The name, in brackets, may hold blanks and brackets of its own.
+        return int(told.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    except (FileNotFoundError, ProcessLookupError):
+        return psutil.Process(pid).create_time()
+
+
+def uptime() -> float:
+    """Give the seconds since the machine's start, sleep included; nobody can set them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
+
+
+def boot() -> str:
+    """Name this start of the machine; empty where it has no name."""
+    try:
+        return BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def beating(now: float, up: float) -> dict[str, Any]:
+    """Give the columns of a heartbeat at time of day ``now``, ``up`` seconds after the start."""
+    return {"heartbeat": now, "boot": boot(), "beat": up}
+
+
+def age(row: RowMapping | Mapping[str, Any], now: float, up: float) -> float:
+    """Give the seconds since the heartbeat in a row of ``lease``.
+
+    On the machine that left it, and since its last start, the time of day is not asked: it
+    may have been set since. Else one from the future counts as it would from the past.
+    """
+    if row["boot"] and row["boot"] == boot():
+        return up - float(row["beat"])
+    return abs(now - float(row["heartbeat"]))
+
+
+def is_alive(row: RowMapping | Mapping[str, Any], now: float, up: float) -> bool:
+    """Whether the holder in a row of ``lease`` is to be taken for alive.
 
     On the study's own host a dead process is seen at once; elsewhere only by
     its heartbeat, which counts as stale after `STALE_SECONDS`.
     """
-    if not row["held"] or now - row["heartbeat"] > STALE_SECONDS:
+    if not row["held"] or age(row, now, up) > STALE_SECONDS:
         return False
     return _lives(row)
 
 
-def is_starting(starting: Mapping[str, Any] | None, now: float) -> bool:
+def is_starting(starting: Mapping[str, Any] | None, now: float, up: float) -> bool:
     """Whether the process that announced to take the lease is still about to."""
-    if starting is None or now - starting["since"] > STARTING_SECONDS:
+    if starting is None or age(starting, now, up) > STARTING_SECONDS:
         return False
     return _lives(starting)
 
@@ -68,11 +120,14 @@ def _lives(row: RowMapping | Mapping[str, Any]) -> bool:
     """Whether a process lives, as far as this host can tell."""
     if row["host"] != socket.gethostname():
         return True
+    if row["boot"] and row["boot"] != boot():
+        # This machine has started anew since: no process of then is left.
+        return False
     try:
         process = psutil.Process(row["pid"])
         return (
             process.status() != psutil.STATUS_ZOMBIE
-            and abs(process.create_time() - row["process_created"]) < 1.0
+            and abs(created(row["pid"]) - row["process_created"]) < 1.0
         )
     except psutil.NoSuchProcess:
         return False

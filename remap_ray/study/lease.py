@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -17,8 +18,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from remap_ray.errors import LeaseLost, StudyBusy
 from remap_ray.study import halving, rows, schema
-from remap_ray.study.files import write_whole
-from remap_ray.study.holder import Holder, is_alive, is_starting
+from remap_ray.study.files import checksum, write_whole
+from remap_ray.study.holder import Holder, age, beating, is_alive, is_starting
 from remap_ray.study.records import LEGAL, Epoch, Layout, Model, Placement, Status
 from remap_ray.study.study import Study
 from remap_ray.study.wishes import find
@@ -38,15 +39,15 @@ def announce(study: Study, holder: Holder) -> None:
     """
     with study.unnumbered() as connection:
         row = connection.execute(select(schema.lease)).mappings().first()
-        now = study.clock()
+        now, up = study.clock(), study.uptime()
         if row is not None:
-            _refuse_second(row, now, holder)
+            _refuse_second(row, now, up, holder)
         starting = {
             "holder": holder.words,
             "host": holder.host,
             "pid": holder.pid,
             "process_created": holder.process_created,
-            "since": now,
+            **beating(now, up),
         }
         values = {"starting": starting, "end_wish": False}
         if row is not None:
@@ -84,13 +85,13 @@ def announced(study: Study, holder: Holder) -> Iterator[None]:
         withdraw(study, holder)
 
 
-def _refuse_second(row: RowMapping, now: float, holder: Holder) -> None:
-    if is_alive(row, now):
-        raise StudyBusy(row["holder"], max(0.0, now - row["heartbeat"]))
+def _refuse_second(row: RowMapping, now: float, up: float, holder: Holder) -> None:
+    if is_alive(row, now, up):
+        raise StudyBusy(row["holder"], age(row, now, up))
     starting = row["starting"]
     # Whoever starts a process may announce it, which then does so itself.
-    if is_starting(starting, now) and starting["pid"] != holder.pid:
-        raise StudyBusy(starting["holder"], max(0.0, now - starting["since"]))
+    if is_starting(starting, now, up) and starting["pid"] != holder.pid:
+        raise StudyBusy(starting["holder"], age(starting, now, up))
 
 
 def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
@@ -106,9 +107,9 @@ def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
     """
     with study.writing() as (connection, change):
         row = connection.execute(select(schema.lease)).mappings().first()
-        now = study.clock()
-        if row is not None and is_alive(row, now):
-            raise StudyBusy(row["holder"], max(0.0, now - row["heartbeat"]))
+        now, up = study.clock(), study.uptime()
+        if row is not None and is_alive(row, now, up):
+            raise StudyBusy(row["holder"], age(row, now, up))
         number = 1 if row is None else row["number"] + 1
         values = {
             "number": number,
@@ -117,7 +118,7 @@ def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
             "host": holder.host,
             "pid": holder.pid,
             "process_created": holder.process_created,
-            "heartbeat": now,
+            **beating(now, up),
             "workers": workers,
             "said": "starting",
             "gpus_each": 0.0,
@@ -163,12 +164,8 @@ class Lease:
         """Leave a heartbeat, with what the scheduler does in words; raises no change number."""
         with self.study.unnumbered() as connection:
             self._check(connection)
-            values = {
-                "heartbeat": self.study.clock(),
-                "said": said,
-                "workers": workers,
-                "gpus_each": gpus_each,
-            }
+            beat = beating(self.study.clock(), self.study.uptime())
+            values = {**beat, "said": said, "workers": workers, "gpus_each": gpus_each}
             connection.execute(update(schema.lease).values(**values))
 
     def tell_room(self, cpus: int, gpus: float) -> None:
@@ -290,6 +287,7 @@ class Lease:
                 # It gets on: what its trainers died of before was not its doing.
                 .values(checkpoint_epoch=epoch, losses=0, changed=change)
             )
+            _record_file(connection, self.study.checkpoint_path(number), data)
             return True
 
     def finish(
@@ -333,6 +331,7 @@ class Lease:
             }
             row = upsert(schema.predictions).values(model=number, **values)
             connection.execute(row.on_conflict_do_update(index_elements=("model",), set_=values))
+            _record_file(connection, self.study.weights_path(number), weights)
             more: dict[str, Any] = {"stopped": stopped, "losses": 0}
             model = find(connection, number)
             if stopped is not None:
@@ -452,3 +451,10 @@ class Lease:
         if status is not Status.QUEUED:
             group = select(table.c.halving).where(table.c.number == number)
             halving.settle(connection, change, connection.execute(group).scalar())
+
+
+def _record_file(connection: Connection, path: Path, data: bytes) -> None:
+    """Keep the checksum of a file that has been renamed into place."""
+    values = {"size": len(data), "sha256": checksum(data)}
+    row = upsert(schema.files).values(name=path.name, **values)
+    connection.execute(row.on_conflict_do_update(index_elements=("name",), set_=values))

@@ -30,7 +30,10 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.types import JSON
+
+from remap_ray.study.media import reading_uri
 
 __all__ = [
     "APPLICATION_ID",
@@ -42,6 +45,7 @@ __all__ = [
     "deletions",
     "drawer",
     "epochs",
+    "files",
     "layouts",
     "lease",
     "models",
@@ -56,7 +60,7 @@ APPLICATION_ID = 0x52454D41
 """What SQLite's ``application_id`` says of a study: the letters REMA."""
 
 FORMAT = 2
-"""Version of the tables, kept in SQLite's ``user_version``."""
+"""Version of the tables, kept in SQLite's ``user_version``; `migration` knows the way here."""
 
 STEPS: Mapping[int, tuple[str, ...]] = {
     1: (
@@ -74,6 +78,11 @@ STEPS: Mapping[int, tuple[str, ...]] = {
             "gpus_per_model FLOAT, bfloat16 BOOLEAN, PRIMARY KEY (id), CHECK (id = 1))"
         ),
         "INSERT INTO queue (id, paused) VALUES (1, 0)",
+        """CREATE TABLE files (
+            name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (name)
+        )""",
+        "ALTER TABLE lease ADD COLUMN boot TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE lease ADD COLUMN beat FLOAT NOT NULL DEFAULT 0",
     ),
 }
 """By format, the statements that make the next one of it, within one transaction."""
@@ -122,6 +131,9 @@ lease = Table(
     Column("workers", Integer, nullable=False),
     Column("said", Text, nullable=False),
     Column("end_wish", Boolean, nullable=False),
+    # The heartbeat once more, in seconds since the machine's start ``boot``: nobody sets these.
+    Column("boot", Text, nullable=False, server_default=""),
+    Column("beat", Float, nullable=False, server_default="0"),
     # Of a GPU, what each trainer has.
     Column("gpus_each", Float, nullable=False, server_default="0"),
     # What there is to train on, as far as the holder knows; 0 CPUs where it does not.
@@ -252,6 +264,15 @@ deletions = Table(
     _changed(),
 )
 
+files = Table(
+    "files",
+    METADATA,
+    # Relative to ``weights/``. Nobody follows these: they speak of files, which are read anew.
+    Column("name", Text, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+)
+
 thumbnails = Table(
     "thumbnails",
     METADATA,
@@ -261,30 +282,61 @@ thumbnails = Table(
 )
 
 
-def connect(path: Path) -> Engine:
+def connect(path: Path, *, read_only: bool = False, shared: bool = False) -> Engine:
     """Make the engine of an existing database file.
 
     Transactions begin as plain reads; those of
     ``engine.execution_options(writes=True)`` begin IMMEDIATE, since SQLite in
     WAL mode refuses to turn a read into a write at once, whatever the timeout.
+
+    Parameters
+    ----------
+    read_only
+        It lies where nothing can be written.
+    shared
+        It lies on a file system that other hosts see, where the shared memory that WAL
+        needs would not reach them: the rollback journal is used.
     """
-    engine = create_engine(
-        # Not a text: a path may hold what a URL would read otherwise, such as ? and #.
-        URL.create("sqlite", database=str(path)),
-        connect_args={"timeout": BUSY_SECONDS},
-        pool_size=2,
-        max_overflow=8,
-    )
-    event.listen(engine, "connect", _on_connect)
+    if read_only:
+        uri = reading_uri(path)
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
+            poolclass=QueuePool,
+            pool_size=2,
+            max_overflow=8,
+        )
+        event.listen(engine, "connect", _on_connect_to_read)
+    else:
+        engine = create_engine(
+            # Not a text: a path may hold what a URL would read otherwise, such as ? and #.
+            URL.create("sqlite", database=str(path)),
+            connect_args={"timeout": BUSY_SECONDS},
+            pool_size=2,
+            max_overflow=8,
+        )
+        event.listen(engine, "connect", _on_connect_shared if shared else _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine
 
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+    _prepare(connection, "WAL")
+
+
+def _on_connect_shared(connection: sqlite3.Connection, _record: object) -> None:
+    _prepare(connection, "DELETE")
+
+
+def _on_connect_to_read(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+
+
+def _prepare(connection: sqlite3.Connection, journal: str) -> None:
     # Python's own transaction handling would begin deferred: SQLAlchemy begins instead.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute(f"PRAGMA journal_mode = {journal}")
     # A commit is on the disk when it returns: what was written survives a power cut too.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")

@@ -13,6 +13,7 @@ transaction that raises the change number; heartbeats do not. Readers call
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,9 +26,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, RowMapping, Table, func, select, update
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
+from remap_ray.errors import DiskFull, StudyReadOnly
 from remap_ray.recipe import Recipe
-from remap_ray.study import deletion, directory, rows, schema
-from remap_ray.study.holder import is_alive, is_starting
+from remap_ray.study import deletion, directory, media, rows, schema
+from remap_ray.study.files import is_full, is_read_only
+from remap_ray.study.holder import age, is_alive, is_starting, uptime
 from remap_ray.study.records import (
     Change,
     DataSummary,
@@ -52,7 +55,7 @@ def open_study(path: str | Path) -> Study:
 
     Raises
     ------
-    NotAStudy, StudyTooNew
+    NotAStudy, StudyTooNew, StudyTooOld
         Nothing is changed.
     """
     return Study.open(Path(path))
@@ -66,16 +69,35 @@ class Study(Wishes):
     Close it, or use it in a ``with``.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] | None = None,
+    ) -> None:
         self.path = path
         self.clock = clock
-        self._engine = schema.connect(path / directory.DATABASE)
+        self._uptime = uptime
+        self.read_only = directory.is_read_only(path)
+        shared = not self.read_only and media.is_network(path)
+        if shared:
+            warnings.warn(
+                f"{path} lies on a network file system ({media.file_system(path)}): only one host "
+                "may use the study at a time, and it will be slow; keep it on a disk of the host "
+                "that trains",
+                stacklevel=3,
+            )
+        self._engine = schema.connect(
+            path / directory.DATABASE, read_only=self.read_only, shared=shared
+        )
         self._writer = self._engine.execution_options(writes=True)
         try:
             with self._engine.begin() as connection:
                 row = connection.execute(select(schema.study)).mappings().one()
         except (DBAPIError, NoResultFound) as error:
             self._engine.dispose()
+            if isinstance(error, DBAPIError) and is_full(error):
+                raise DiskFull(path) from error
             reason = error.orig if isinstance(error, DBAPIError) else error
             raise directory.unreadable(path, reason) from error
         self.name: str = row["name"]
@@ -132,8 +154,20 @@ class Study(Wishes):
         return Study(path.absolute(), clock)
 
     @staticmethod
-    def open(path: Path, clock: Callable[[], float] = time.time) -> Study:
+    def open(
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] | None = None,
+    ) -> Study:
         """Open a study that exists.
+
+        Parameters
+        ----------
+        clock
+            Gives the time of day, in seconds since 1970.
+        uptime
+            Gives seconds that nobody can set; None is the machine's, or ``clock`` where
+            that is one of your own.
 
         Raises
         ------
@@ -141,9 +175,18 @@ class Study(Wishes):
             ``path`` holds none, or one that cannot be read.
         StudyTooNew
             A newer REMAP wrote it; both formats are named and nothing is changed.
+        StudyTooOld
+            An older REMAP wrote it, and it cannot be brought to this format.
         """
-        directory.check(path.absolute())
-        return Study(path.absolute(), clock)
+        if directory.check(path.absolute()) < schema.FORMAT:
+            directory.bring_up_to_date(path.absolute())
+        return Study(path.absolute(), clock, uptime)
+
+    def uptime(self) -> float:
+        """Give seconds that nobody can set: of the machine, or of a clock of one's own."""
+        if self._uptime is not None:
+            return self._uptime()
+        return uptime() if self.clock is time.time else self.clock()
 
     def close(self) -> None:
         """Let go of the database."""
@@ -170,8 +213,14 @@ class Study(Wishes):
 
     @contextmanager
     def writing(self) -> Iterator[tuple[Connection, int]]:
-        """Write in one transaction; gives the connection and the new change number."""
-        with self._writer.begin() as connection:
+        """Write in one transaction; gives the connection and the new change number.
+
+        Raises
+        ------
+        StudyReadOnly, DiskFull
+            Nothing is written.
+        """
+        with self.unnumbered() as connection:
             raised = update(schema.counter).values(number=schema.counter.c.number + 1)
             number = connection.execute(raised.returning(schema.counter.c.number)).scalar_one()
             yield connection, number
@@ -179,20 +228,53 @@ class Study(Wishes):
     @contextmanager
     def unnumbered(self) -> Iterator[Connection]:
         """Write what no reader follows, such as a heartbeat: no change number is raised."""
-        with self._writer.begin() as connection:
-            yield connection
+        if self.read_only:
+            raise StudyReadOnly(self.path)
+        try:
+            with self._writer.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            if is_full(error):
+                raise DiskFull(self.path) from error
+            if is_read_only(error):
+                # The mount has become read-only while it was open, as after a fault of the disk.
+                raise StudyReadOnly(self.path) from error
+            raise
 
     # Reading
 
     def changes(self, since: int = 0, *, epochs: bool = True) -> Change:
         """Give what changed after change number ``since``, each row in its latest state.
 
+        This is how programs of other people follow a study: the page itself knows no other
+        way. Read from one consistent state; any process on the study's host may call it, at
+        any time, whoever trains. Every write raises the number by one; heartbeats do not. A
+        row that changed several times comes once, as it is now, so a reader that comes late
+        misses nothing but states that have passed::
+
+            number = 0
+            watch = study.watch()  # asks cheaply whether anything was written
+            while following:
+                if watch.changed():
+                    change = study.changes(since=number)
+                    number = change.number
+                    ...  # change.models, change.epochs, change.placements, change.deleted
+                time.sleep(0.25)
+
         Parameters
         ----------
         since
-            A number that an earlier `Change` carried; 0 gives the whole study.
+            A number that an earlier `Change` carried; 0 gives the whole study. One that is
+            larger than the study's, which an older copy put back may leave a reader with,
+            gives nothing and the study's number: start again from 0 then.
         epochs
             Whether to give the rows of epochs too.
+
+        Returns
+        -------
+        Change
+            With the number to give next time. Weights and predictions are not in it, only
+            the numbers of models whose predictions changed: `predictions`, `weights_path`.
         """
         with self.reading() as connection:
             number = connection.execute(select(schema.counter.c.number)).scalar_one()
@@ -242,7 +324,7 @@ class Study(Wishes):
 
     def watch(self) -> Watch:
         """Give a cheap way to ask whether anything was written since the last time."""
-        return Watch(self.path / directory.DATABASE)
+        return Watch(self.path / directory.DATABASE, read_only=self.read_only)
 
     def models(self, *, deleted: bool = False) -> tuple[Model, ...]:
         """Give all models by number; with ``deleted`` those instead that could be restored."""
@@ -328,16 +410,15 @@ class Study(Wishes):
             paused = bool(connection.execute(select(schema.queue.c.paused)).scalar())
         if row is None:
             return Heartbeat(0, "", alive=False, seconds=None, workers=0, said="", paused=paused)
-        now = self.clock()
-        alive = is_alive(row, now)
-        if not alive and is_starting(row["starting"], now):
+        now, up = self.clock(), self.uptime()
+        alive = is_alive(row, now, up)
+        if not alive and is_starting(row["starting"], now, up):
             starting = row["starting"]
-            age = max(0.0, now - starting["since"])
             return Heartbeat(
                 row["number"],
                 starting["holder"],
                 alive=True,
-                seconds=age,
+                seconds=age(starting, now, up),
                 workers=0,
                 said="starting",
                 paused=paused,
@@ -347,7 +428,7 @@ class Study(Wishes):
             row["number"],
             row["holder"],
             alive,
-            max(0.0, now - row["heartbeat"]),
+            age(row, now, up),
             row["workers"],
             row["said"],
             row["gpus_each"],

@@ -6,6 +6,8 @@ import sqlite3
 from pathlib import Path
 from typing import final
 
+from remap_ray.study.media import reading_uri
+
 __all__ = ["Watch"]
 
 
@@ -17,10 +19,9 @@ class Watch:
     owns one. Use it from one thread.
     """
 
-    def __init__(self, database: Path) -> None:
-        self._connection = sqlite3.connect(
-            f"{database.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
-        )
+    def __init__(self, database: Path, *, read_only: bool = False) -> None:
+        uri = reading_uri(database) if read_only else f"{database.absolute().as_uri()}?mode=ro"
+        self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
         self._seen: int | None = None
 
     def changed(self) -> bool:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from remap_ray.errors import TrainingFailed
 from remap_ray.training import memory
@@ -16,7 +16,9 @@ from remap_ray.training.checkpoint import (
     completed,
     restore,
     save_checkpoint,
+    save_snapshot,
     save_weights,
+    snapshot,
 )
 from remap_ray.training.network import build
 from remap_ray.training.passes import Evaluation, Figures, evaluate, train_epoch
@@ -128,7 +130,9 @@ def _run(
     if task.checkpoint is not None:
         restore(task.checkpoint, network, optimizer)
     done = sent = start
-    sent_at, latest, evaluation = clock(), None, None
+    sent_at, evaluation = clock(), None
+    # What the last epoch left, in case that the next one is stopped.
+    held: dict[str, Tensor] | None = None
     losses = [*task.losses[:start]]
     stalled = task.has_stalled(losses)
     if done >= task.epochs or stalled:
@@ -145,10 +149,6 @@ def _run(
         done += 1
         losses.append(evaluation.figures.loss)
         stalled = task.has_stalled(losses)
-        # Made now, since the next epoch changes the weights, and kept in case of a stop.
-        latest = Checkpoint(
-            done, save_checkpoint(network, optimizer, architecture, task.seed, done)
-        )
         yield EpochDone(
             done,
             trained.loss,
@@ -157,11 +157,17 @@ def _run(
             evaluation.figures.accuracy,
             seconds,
         )
+        held = None
         if clock() - sent_at >= checkpoint_seconds:
-            yield latest
+            now = save_checkpoint(network, optimizer, architecture, task.seed, done)
+            yield Checkpoint(done, now)
             sent, sent_at = done, clock()
-    if latest is not None and latest.epoch > sent:
-        yield latest
+        elif done < task.epochs and not stalled:
+            held = snapshot(network, optimizer)
+    if held is not None:
+        yield Checkpoint(done, save_snapshot(held, architecture, task.seed, done))
+    elif done > sent:
+        yield Checkpoint(done, save_checkpoint(network, optimizer, architecture, task.seed, done))
     if evaluation is None:
         yield Stopped(done)
     else:

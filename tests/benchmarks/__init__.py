@@ -15,6 +15,7 @@ __all__ = ["NAMES", "measure"]
 
 NAMES = (
     "trainer",
+    "threads",
     "structure",
     "predictions",
     "placing",

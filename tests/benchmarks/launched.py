@@ -35,11 +35,14 @@ class Launched:
         Takes what it prints.
     peak
         Most memory that `pause` has seen, in bytes; 0 where it did not look.
+    processor
+        Seconds of processor time of all processes together, as `pause` saw them last.
     """
 
     def __init__(self, command: Sequence[str], log: Path, *, looks: bool, patience: float) -> None:
         self.log = log
         self.peak = 0
+        self._used: dict[int, float] = {}
         self._looks = looks
         self._patience = patience
         self._looked = 0.0
@@ -80,12 +83,19 @@ class Launched:
             self._looked = time.monotonic()
         self._pause.wait(seconds)
 
+    @property
+    def processor(self) -> float:
+        """Give the seconds of processor time that were seen."""
+        return sum(self._used.values())
+
     def _memory(self) -> int:
         """Add up the family's memory in bytes, shared memory by shares (PSS)."""
         total = 0
         for one in self.family():
             try:
                 total += one.memory_full_info().pss
+                times = one.cpu_times()
+                self._used[one.pid] = times.user + times.system
             except (psutil.NoSuchProcess, psutil.ZombieProcess):
                 # Ended between the two looks: it has no memory any more.
                 continue

@@ -29,6 +29,8 @@ def main(path: Path, threads: int) -> None:
     with open_study(path) as study:
         loaded = datasets.load(study.data.source, seed=study.seed)
         data = prepare(loaded.train, loaded.validation, "cpu")
+        # The first optimizer of a process loads much of PyTorch, which is no training.
+        torch.optim.Adam(build(study.models()[0].architecture, 0).parameters())
         for model in study.models():
             began = time.monotonic()
             network = build(model.architecture, model.seed)

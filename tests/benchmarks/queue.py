@@ -1,4 +1,4 @@
-"""Models per minute of the queue, against a plain loop over the same networks."""
+"""Models per minute of the queue, against other ways to train the same networks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, median
 from typing import final
@@ -59,8 +60,8 @@ class Queue:
         The mean over the models.
     trainers
         How many trained at the same time.
-    memory
-        Peak in bytes; 0 where it was not looked at.
+    memory, processor
+        Peak in bytes, and seconds of processor time; 0 where it was not looked at.
     """
 
     launched: float
@@ -70,6 +71,7 @@ class Queue:
     accuracy: float
     trainers: int
     memory: int
+    processor: float = 0.0
 
     @property
     def began(self) -> float:
@@ -107,7 +109,10 @@ class Queue:
 @final
 @dataclass(frozen=True)
 class Plain:
-    """One run of the plain loop; times in monotonic seconds, memory in bytes, 0 if not seen."""
+    """One run of another way; times in monotonic seconds, memory in bytes.
+
+    ``memory`` and ``processor`` (seconds) are 0 where they were not looked at.
+    """
 
     launched: float
     ended: float
@@ -116,52 +121,101 @@ class Plain:
     seconds: Mapping[int, float]
     accuracy: float
     memory: int
+    processor: float
+
+
+@final
+@dataclass(frozen=True)
+class Way:
+    """Another way of training the study's networks: its name, its module and its argument.
+
+    Parameters
+    ----------
+    always
+        Measured in every round; else only where it was the quickest loop of the first.
+    """
+
+    name: str
+    module: str
+    count: int
+    always: bool
+
+
+def ways(cores: int) -> tuple[Way, ...]:
+    """Give what the queue is measured against on a machine of so many cores."""
+    loops = [
+        Way(f"(b) plain loop, {threads} thread{'s' if threads > 1 else ''}", ONE, threads, False)
+        for threads in sorted({1, cores})
+    ]
+    each = f"(d) one process per core ({cores}), no Ray"
+    tune = "(c) Ray Tune, actors reused"
+    return (*loops, Way(each, PER_CORE, cores, True), Way(tune, TUNE, cores, True))
+
+
+ONE, PER_CORE, TUNE = "one_by_one", "one_per_core", "with_tune"
 
 
 def measure(quick: bool) -> Table:
-    """Let ``remap sample`` and the plain loop train the same networks in turn, several times."""
+    """Let ``remap sample`` and the others train the same networks in turn, several times."""
     models, epochs, rounds = (3, 1, 0) if quick else (20, 3, 5)
-    threads = sorted({1, len(os.sched_getaffinity(0))})
+    cores = len(os.sched_getaffinity(0))
+    there = [one for one in ways(cores) if one.module != TUNE or find_spec("pyarrow")]
     with tempfile.TemporaryDirectory(prefix="remap-") as name:
         paths = [Path(name) / f"study{number}" for number in range(rounds + 1)]
         first = _queue(paths[0], models, epochs, looks=True)
-        tries = {count: _plain(paths[0], count, looks=True) for count in threads}
-        best = min(threads, key=lambda count: _busy(tries[count]))
-        pairs = [
-            (_queue(path, models, epochs, looks=False), _plain(path, best, looks=False))
-            for path in paths[1:]
-        ] or [(first, tries[best])]
-    queues, loops = [queue for queue, _ in pairs], [loop for _, loop in pairs]
-    speeds = [
-        queue.speed({model: seconds / epochs for model, seconds in loop.seconds.items()})
-        for queue, loop in pairs
+        tried = {way: _plain(paths[0], way, looks=True) for way in there}
+        loop = min((way for way in there if way.module == ONE), key=lambda way: _busy(tried[way]))
+        queues: list[Queue] = []
+        runs: dict[Way, list[Plain]] = {way: [] for way in there if way.always or way == loop}
+        for path in paths[1:]:
+            queues.append(_queue(path, models, epochs, looks=False))
+            for way, found in runs.items():
+                found.append(_plain(path, way, looks=False))
+        if not queues:
+            queues, runs = [first], {way: [tried[way]] for way in runs}
+    # Each round's speeds, in seconds of that round's plain loop done in a second.
+    ours = [
+        queue.speed({model: seconds / epochs for model, seconds in plain.seconds.items()})
+        for queue, plain in zip(queues, runs[loop], strict=True)
     ]
-    per_minute = 60 * models / median(_busy(one) for one in loops)
+    others = {
+        way: [_busy(plain) / _busy(one) for plain, one in zip(runs[loop], found, strict=True)]
+        for way, found in runs.items()
+    }
+    per_minute = 60 * models / median(_busy(one) for one in runs[loop])
     rows = [
         (
-            f"`remap sample`, {first.trainers} trainers",
-            quantity(median(speeds) * per_minute),
-            ratio(speeds),
+            f"(a) `remap sample`, {first.trainers} trainers",
+            quantity(median(ours) * per_minute),
+            "",
             quantity(median(one.began - one.launched for one in queues)),
             quantity(median(one.all_began - one.launched for one in queues)),
             quantity(median(one.ended - one.launched for one in queues)),
             quantity(first.memory / MIB),
+            _share(first.processor, first.ended - first.launched, cores),
             f"{fmean(one.accuracy for one in queues):.3f}",
-        ),
-        *(
-            _plain_row(count, loops if count == best else [one], one.memory)
-            for count, one in tries.items()
-        ),
+        )
     ]
+    for way in there:
+        found = runs.get(way, [tried[way]])
+        quicker = [mine / theirs for mine, theirs in zip(ours, others.get(way, ()), strict=False)]
+        rows.append(_plain_row(way, found, tried[way], quicker, cores))
+    better = [
+        mine / max(others[way][at] for way in runs if way.module != TUNE)
+        for at, mine in enumerate(ours)
+    ]
+    without = "" if find_spec("pyarrow") else " Ray Tune is not installed here (`ray[tune]`)."
     return Table(
         f"`remap sample --data digits --models {models} --epochs {epochs} --max-parameters "
-        f"{MOST_PARAMETERS}` against a plain PyTorch loop over the same networks, one after "
-        f"another in one process that keeps nothing, {max(rounds, 1)} times in turn. Models per "
-        "minute count from the moment when every trainer is at work to the end of the last "
-        "training, each model as much as the plain loop needs for it. The ratio is to the plain "
-        "loop with the better number of threads; the other is tried in the first round only. "
-        "Memory is the peak of all processes together (PSS), looked at in that round, whose times "
-        "do not count.",
+        f"{MOST_PARAMETERS}` against other ways to train the same networks, "
+        f"{max(rounds, 1)} times in turn; each of them keeps nothing. Models per minute count from "
+        "the moment when every trainer is at work to the end of the last training; for the queue "
+        "each model counts as much as the plain loop needs for it. The ratio is how much quicker "
+        f"`remap sample` is than the row's way; to the better of (b) and (d) it is {ratio(better)}."
+        " The loop with the other number of threads is tried in the first round only. Memory is "
+        "the peak of all processes together (PSS), and the processor time is that of the whole "
+        "command as a share of all cores, both looked at in that round, whose times do not count."
+        f"{without}",
         (
             "what",
             "models/min",
@@ -170,22 +224,30 @@ def measure(quick: bool) -> Table:
             "all trainers after, s",
             "whole command, s",
             "memory, MiB",
+            "processors, %",
             "mean accuracy",
         ),
         tuple(rows),
     )
 
 
-def _plain_row(threads: int, runs: Sequence[Plain], memory: int) -> tuple[str, ...]:
+def _share(processor: float, seconds: float, cores: int) -> str:
+    return quantity(100 * processor / (seconds * cores))
+
+
+def _plain_row(
+    way: Way, runs: Sequence[Plain], looked: Plain, quicker: Sequence[float], cores: int
+) -> tuple[str, ...]:
     began = quantity(median(one.began - one.launched for one in runs))
     return (
-        f"plain loop, {threads} thread{'s' if threads > 1 else ''}",
+        way.name,
         quantity(60 * median(len(one.seconds) / _busy(one) for one in runs)),
-        "",
+        ratio(quicker) if quicker else "",
         began,
         began,
         quantity(median(one.ended - one.launched for one in runs)),
-        quantity(memory / MIB),
+        quantity(looked.memory / MIB),
+        _share(looked.processor, looked.ended - looked.launched, cores),
         f"{fmean(one.accuracy for one in runs):.3f}",
     )
 
@@ -214,7 +276,7 @@ def _queue(path: Path, models: int, epochs: int, *, looks: bool) -> Queue:
         accuracies = [model.accuracy for model in study.models() if model.accuracy is not None]
     if len(accuracies) != models:
         raise RuntimeError(f"{models - len(accuracies)} of {models} models were not trained")
-    return Queue(one.began, ended, seen, done, fmean(accuracies), trainers, one.peak)
+    return Queue(one.began, ended, seen, done, fmean(accuracies), trainers, one.peak, one.processor)
 
 
 def _follow(path: Path, one: Launched) -> tuple[tuple[Seen, ...], float, int]:
@@ -240,20 +302,22 @@ def _follow(path: Path, one: Launched) -> tuple[tuple[Seen, ...], float, int]:
     raise RuntimeError(f"{one.log.read_text(encoding='utf-8')}\nended before all was trained")
 
 
-def _plain(path: Path, threads: int, *, looks: bool) -> Plain:
-    module = "tests.benchmarks.one_by_one"
-    command = [sys.executable, "-m", module, str(path), str(threads)]
-    with launched(command, path.with_suffix(".plain.log"), looks=looks) as one:
+def _plain(path: Path, way: Way, *, looks: bool) -> Plain:
+    command = [sys.executable, "-m", f"tests.benchmarks.{way.module}", str(path), str(way.count)]
+    with launched(command, path.with_suffix(f".{way.module}.log"), looks=looks) as one:
         while one.runs():
             one.pause(LOOK_SECONDS)
         ended = time.monotonic()
-    told = [json.loads(line) for line in one.log.read_text(encoding="utf-8").splitlines()]
+    lines = one.log.read_text(encoding="utf-8").splitlines()
+    # Ray says this and that besides.
+    told = [json.loads(line) for line in lines if line.startswith("{")]
     return Plain(
         one.began,
         ended,
-        told[0]["began"],
-        told[-1]["ended"],
+        min(line["began"] for line in told),
+        max(line["ended"] for line in told),
         {line["model"]: line["ended"] - line["began"] for line in told},
         fmean(line["accuracy"] for line in told),
         one.peak,
+        one.processor,
     )

@@ -21,6 +21,7 @@ from remap_ray.training.datasets import DataSet
 from remap_ray.training.task import Task
 from remap_ray.training.tensors import Prepared, prepare
 from remap_ray.training.trainer import train
+from tests.processes import wait_for
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +85,7 @@ def ray_pool(local_ray: None, digits: DataSet) -> Iterator[Callable[[int], Pool]
     def make(size: int) -> Pool:
         parts = [actors.ray.put(digits.train), actors.ray.put(digits.validation)]
         made.append(actors.RayPool(parts, Plan(size, 1, 0.0)))
+        wait_for(lambda: made[-1].free() == size, "the trainers to start")
         return made[-1]
 
     yield make

@@ -16,6 +16,7 @@ from remap_ray.cluster.pool import Event, Failed, Lost, Pool, last
 from remap_ray.recipe import Recipe
 from remap_ray.space import Architecture, Conv, Dense
 from remap_ray.training.task import Checkpoint, EpochDone, Stopped, Task, Trained
+from tests.processes import wait_for
 
 MakePool = Callable[[int], Pool]
 
@@ -160,7 +161,8 @@ def test_a_pool_grows_and_shrinks_and_lets_what_trains_end(
     pool.start(1, endless())
     until(pool, lambda _, event: isinstance(event, EpochDone))
     pool.resize(Plan(2, 1, 0.0))
-    assert (pool.size(), pool.free()) == (2, 1)
+    wait_for(lambda: pool.free() == 1, "another trainer")
+    assert pool.size() == 2
     pool.start(2, tasks[0])
     pool.resize(Plan(1, 1, 0.0))
     assert (pool.size(), pool.free()) == (1, 0)

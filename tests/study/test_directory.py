@@ -418,7 +418,7 @@ def test_the_steps_from_an_older_format_make_the_tables_of_this_one(tmp_path: Pa
     a_study(tmp_path / "old")
     added = {
         "models": ("halving", "full_epochs", "to_the_end", "losses", "deleted"),
-        "lease": ("gpus_each", "cpus", "gpus", "starting"),
+        "lease": ("gpus_each", "cpus", "gpus", "starting", "boot", "beat"),
     }
     # A study of format 1 had all the rest.
     undone = [
@@ -426,7 +426,7 @@ def test_the_steps_from_an_older_format_make_the_tables_of_this_one(tmp_path: Pa
         for table, columns in added.items()
         for column in columns
     ]
-    _in_database(tmp_path / "old", *undone, "DROP TABLE queue")
+    _in_database(tmp_path / "old", *undone, "DROP TABLE queue", "DROP TABLE files")
     assert _tables(tmp_path / "old" / "study.db") != _tables(tmp_path / "new" / "study.db")
     _in_database(tmp_path / "old", *STEPS[1])
     assert _tables(tmp_path / "old" / "study.db") == _tables(tmp_path / "new" / "study.db")

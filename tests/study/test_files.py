@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from remap_ray.errors import DiskFull
 from remap_ray.study.files import write_whole
 from tests.study.children import child, names
 
@@ -62,7 +63,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_part(
     path = tmp_path / "m1.safetensors"
     path.write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DiskFull, match="is full; what was recorded is whole: make room"):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["m1.safetensors"]

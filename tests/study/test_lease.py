@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,7 @@ from remap_ray.study import (
     open_study,
     take_lease,
 )
-from remap_ray.study.holder import STALE_SECONDS
+from remap_ray.study.holder import STALE_SECONDS, uptime
 from tests import synthetic
 from tests.study.children import child
 
@@ -44,6 +48,11 @@ with Study.open(Path(sys.argv[1])) as study:
 """
 
 ELSEWHERE = Holder("far", "another-host", 7, 1.0)
+
+
+def in_database(study: Study, command: str) -> None:
+    with closing(sqlite3.connect(study.path / "study.db", isolation_level=None)) as connection:
+        connection.execute(command)
 
 
 class Clock:
@@ -175,14 +184,12 @@ def test_a_killed_holder_is_seen_at_once(study: Study, reap: bool) -> None:
     """Also as a zombie, whose process number is still taken."""
     with child(HOLDER, study.path) as holder:
         # Real seconds, since the child has no other clock.
-        study.clock = lambda: psutil.Process(holder.pid).create_time() + 1
+        study.clock = time.time
         assert holder.hear() == "1 [1, 2]"
         with pytest.raises(StudyBusy, match=rf"night shift \(process {holder.pid} on "):
             lease_of(study)
         assert standing(study)[1] == "training"
         assert study.heartbeat().alive
-        now = study.clock()
-        study.clock = lambda: now
         holder.kill(reap=reap)
         assert not study.heartbeat().alive
         lease = lease_of(study)
@@ -193,8 +200,7 @@ def test_a_killed_holder_is_seen_at_once(study: Study, reap: bool) -> None:
 
 def test_a_holder_that_lets_go_is_followed_at_once(study: Study) -> None:
     with child(HOLDER, study.path) as holder:
-        now = psutil.Process(holder.pid).create_time() + 1
-        study.clock = lambda: now
+        study.clock = time.time
         holder.hear()
         with pytest.raises(StudyBusy):
             lease_of(study)
@@ -392,9 +398,9 @@ def test_a_file_that_cannot_be_written_leaves_the_model_in_training(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="is full"):
         lease.finish(1, study.validation_labels, b"w")
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="is full"):
         lease.record_checkpoint(1, 1, b"c")
     after = study.changes()
     assert (after.number, after.models) == (before.number, before.models)
@@ -542,3 +548,71 @@ def test_placements_come_in_the_order_of_placing(study: Study) -> None:
     for number in (4, 2, 3):
         lease.record_placement(Placement("structure", 1, number, 0.0, 0.0, 0.1))
     assert [one.model for one in study.placements("structure")] == [4, 2, 3]
+
+
+class Clocks:
+    """The time of day, which can be set, and the machine's own seconds, which cannot."""
+
+    def __init__(self) -> None:
+        self.day, self.up = 1_790_000_000.0, 5_000.0
+
+    def pass_by(self, seconds: float) -> None:
+        self.day += seconds
+        self.up += seconds
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+@pytest.mark.promise("STUDY-32")
+def test_a_clock_that_is_set_neither_frees_nor_keeps_a_lease(tmp_path: Path, hours: int) -> None:
+    clocks = Clocks()
+    synthetic.empty_study(tmp_path / "s", clock=lambda: clocks.day).close()
+    with Study.open(tmp_path / "s", lambda: clocks.day, lambda: clocks.up) as study:
+        synthetic.queue_samples(study, 4)
+        first = lease_of(study)
+        (claimed,) = first.claim(1)
+        clocks.day += hours * 3_600
+        # Set while it lives: it holds the study still, and goes on.
+        assert study.heartbeat().alive
+        assert study.heartbeat().seconds == 0
+        with pytest.raises(StudyBusy, match="heartbeat 0 s ago"):
+            lease_of(study)
+        clocks.pass_by(2)
+        first.beat("training 1", 1)
+        epoch = Epoch(claimed.number, 1, 1.0, 0.5, 1.0, 0.5, 3.0)
+        assert first.record_epoch(epoch)
+        # Silent since: after ten seconds the study is free, whatever the clock says.
+        clocks.pass_by(10.0)
+        assert study.heartbeat().alive
+        clocks.pass_by(0.1)
+        assert not study.heartbeat().alive
+        second = lease_of(study)
+        assert second.number == first.number + 1
+        with pytest.raises(LeaseLost):
+            first.beat("idle", 1)
+        with pytest.raises(LeaseLost):
+            first.record_epoch(replace(epoch, epoch=2))
+        assert [one.epoch for one in study.epochs(claimed.number)] == [1]
+        assert [one.number for one in second.claim(9)] == [1, 2, 3, 4]
+
+
+def test_a_process_is_the_same_whatever_the_clock_says() -> None:
+    """Its start is told in the machine's own seconds: psutil's would move with the clock."""
+    me = Holder.this_process("t")
+    assert 0 < me.process_created < uptime()
+    assert uptime() - me.process_created == pytest.approx(
+        time.time() - psutil.Process().create_time(), abs=2.0
+    )
+
+
+def test_a_heartbeat_from_before_the_machine_started_anew_is_told_by_the_time_of_day(
+    study: Study, clock: Clock
+) -> None:
+    lease_of(study, ELSEWHERE)
+    in_database(study, "UPDATE lease SET boot = 'an earlier one', beat = 1e9")
+    clock.now += 9
+    assert study.heartbeat().alive
+    clock.now -= 18
+    assert study.heartbeat().alive
+    clock.now -= 2
+    # From the future by more than ten seconds: its clock has been set back since.
+    assert not study.heartbeat().alive
