@@ -15,20 +15,27 @@ from sqlalchemy.exc import OperationalError
 
 from remap_ray.errors import InvalidRequest, NotAStudy, RemapError, StudyExists, StudyTooNew
 from remap_ray.study import schema
+from remap_ray.study.files import write_whole
 from remap_ray.study.records import Thumbnail
 from remap_ray.version import VERSION
 
-__all__ = ["DATABASE", "WEIGHTS", "check", "check_free", "create", "unreadable"]
+__all__ = ["DATABASE", "SPACE", "WEIGHTS", "check", "check_free", "create", "unreadable"]
 
 DATABASE = "study.db"
 WEIGHTS = "weights"
+SPACE = "space.toml"
+"""What the study's models are sampled from, so that a later version draws the same ones."""
 
 PART = f"{DATABASE}.part"
-LEFTOVERS = frozenset(f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal"))
+LEFTOVERS = frozenset(
+    [f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")] + [SPACE, f"{SPACE}.part"]
+)
 """What a crash while creating may leave; the next attempt starts from these anew."""
 
 
-def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail]) -> None:
+def create(
+    path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail], space: str
+) -> None:
     """Make the directory and database of a new study.
 
     The database gets its name only when it is complete, so a crash leaves no
@@ -40,6 +47,8 @@ def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail
         Absolute; does not exist yet, or is an empty directory.
     values
         The columns of the table ``study``.
+    space
+        What is kept as `SPACE`; nothing is where it is empty.
 
     Raises
     ------
@@ -58,6 +67,8 @@ def create(path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail
             check_free(path)
             try:
                 _fill(path / PART, path.name, values, thumbnails)
+                if space:
+                    write_whole(path / SPACE, space.encode())
                 (path / PART).rename(path / DATABASE)
             except BaseException:
                 _remove_leftovers(path)

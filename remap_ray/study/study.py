@@ -134,11 +134,18 @@ class Study:
         seed: int,
         space: str = "paper",
         clock: Callable[[], float] = time.time,
+        space_toml: str = "",
     ) -> Study:
         """Create a study in a directory that does not exist or is empty.
 
         The database gets its name only when it is complete, so a crash leaves no
         half-made study.
+
+        Parameters
+        ----------
+        space, space_toml
+            The name of the space that its models are sampled from, and the text that
+            is kept of it beside the database.
 
         Raises
         ------
@@ -156,6 +163,7 @@ class Study:
                 "validation_labels": validation_labels.astype(np.uint8).tobytes(),
             },
             thumbnails,
+            space_toml,
         )
         return Study(path.absolute(), clock)
 
