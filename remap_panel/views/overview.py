@@ -309,6 +309,8 @@ def _figure(models: ColumnDataSource, classes: int) -> figure:
     plot.yaxis.formatter = CustomJSTickFormatter(code=TICKS)
     plot.xaxis.ticker = BasicTicker(desired_num_ticks=5)
     plot.axis.minor_tick_line_alpha = 0
+    plot.axis.axis_label_standoff = 4
+    plot.axis.major_label_standoff = 3
     plot.axis.axis_label_text_font_style = "normal"
     # Bokeh warns of a figure without any glyph.
     plot.scatter([], [])
