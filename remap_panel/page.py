@@ -16,6 +16,7 @@ from panel.theme import Design
 from panel_material_ui.notifications import NotificationArea
 
 from remap_panel import frame
+from remap_panel.connection import Connection
 from remap_panel.feed import Feed
 from remap_panel.fragment import Address, Curtain, Fragment
 from remap_panel.state import LINKED, ExplorerState
@@ -59,6 +60,7 @@ PAGE = """
 </section>
 </main>
 <div class="unseen">{{ embed(roots.told) }}{{ embed(roots.address) }}</div>
+{{ embed(roots.connection) }}
 """
 
 EARLY_TABS = """
@@ -150,6 +152,7 @@ def make_page(path: Path) -> frame.Document:
     page.add_panel("tabs", right)
     page.add_panel("corner", corner)
     page.add_panel("told", head.announcement)
+    page.add_panel("connection", Connection(margin=0))
     address = Address(query=state.query, margin=0)
     page.add_panel("address", address)
     state.param.watch(lambda *_: address.param.update(query=state.query), list(LINKED))

@@ -118,8 +118,8 @@ export function render({model, view}) {
   const tip = make("div", {class: "tip", role: "tooltip", popover: "manual"})
   const root = make(
     "section", {class: "overview", "aria-label": model.title},
-    make("header", {}, title, choice), plot, chosen,
-    make("footer", {}, legend, make("div", {class: "hands"}, front_choice, drags, tools, key_button)),
+    make("header", {}, title, choice), plot,
+    make("footer", {}, legend, chosen, make("div", {class: "hands"}, front_choice, drags, tools, key_button)),
     summary, live, tip, key,
   )
   plot.append(note, scale)
@@ -161,8 +161,13 @@ export function render({model, view}) {
 
   // The figure's own colours follow the mode by themselves; the rest follows the figure.
   function dress() {
+    const page = document.documentElement.dataset.theme
     const [name, mode] = Object.entries(modes)
-      .find(([, {palette}]) => palette[0] === darkness.palette[0])
+      .find(([each, {palette}]) => page in modes ? each === page : palette[0] === darkness.palette[0])
+    for (const axis of [...figure.below, ...figure.left]) {
+      axis.setv({major_label_text_color: mode.muted, axis_label_text_color: mode.text})
+    }
+    for (const grid of figure.center) grid.grid_line_color = mode.border
     root.dataset.mode = name
     root.style.cssText = mode.css
     colours = mode
@@ -828,7 +833,9 @@ export function render({model, view}) {
 
   function describe_marks() {
     const selected = model.selection.length
+    // In the legend's place: the figure keeps its size under the mouse.
     chosen.hidden = selected === 0
+    legend.hidden = selected !== 0
     count.textContent = selected === 1 ? "1 model selected" : `${selected} models selected`
     front_words.textContent = `Pareto front (${model.front.length})`
     root.dataset.front = model.front.join(" ")
@@ -849,6 +856,10 @@ export function render({model, view}) {
   front_box.addEventListener("change", repaint)
   model.on("preview", show_tip)
 
+  // The page knows its mode before the figure's own colours follow.
+  const modal = new MutationObserver(dress)
+  modal.observe(document.documentElement, {attributes: true, attributeFilter: ["data-theme"]})
+
   const connected = [
     [models.streaming, changed],
     [models.patching, changed],
@@ -865,6 +876,7 @@ export function render({model, view}) {
   const end = () => {
     for (const [signal, slot] of connected) signal.disconnect(slot)
     window.removeEventListener("scroll", leave, {capture: true})
+    modal.disconnect()
     cancelAnimationFrame(motion)
     cancelAnimationFrame(flushing)
     cancelAnimationFrame(painting)

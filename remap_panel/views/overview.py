@@ -75,9 +75,11 @@ def _modes() -> dict[str, dict[str, Any]]:
             "stroke": mode.circle_stroke,
             "front": mode.front,
             "text": mode.text,
+            "muted": mode.muted,
+            "border": mode.border,
             "accent": mode.accent,
             "highlight": theme.HIGHLIGHT,
-            "family": mode.front,
+            "family": mode.text,
         }
         for name, mode in theme.MODES.items()
     }
