@@ -96,7 +96,8 @@ def create_study(
     drawn = _draw(models, seed, summary, limits, ())
     shown = (Thumbnail(label, png) for label, png in datasets.thumbnails(loaded, seed=seed))
     labels = loaded.validation.labels.astype(np.uint8)
-    study = Study.create(path, summary, labels, shown, recipe, seed, SPACE)
+    images = datasets.viewable(loaded)
+    study = Study.create(path, summary, labels, shown, recipe, seed, SPACE, images=images)
     study.submit(drawn)
     return study
 

@@ -23,14 +23,13 @@ from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, RowMapping, Table, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from remap_ray.errors import InvalidRequest, UnknownModel
 from remap_ray.recipe import Recipe
 from remap_ray.space import Architecture
-from remap_ray.study import directory, rows, schema
+from remap_ray.study import directory, kept, rows, schema
 from remap_ray.study.holder import is_alive
 from remap_ray.study.records import (
     Change,
@@ -124,11 +123,14 @@ class Study:
         seed: int,
         space: str = "paper",
         clock: Callable[[], float] = time.time,
+        *,
+        images: NDArray[np.uint8] | None = None,
     ) -> Study:
         """Create a study in a directory that does not exist or is empty.
 
         The database gets its name only when it is complete, so a crash leaves no
-        half-made study.
+        half-made study. ``images`` are those of the validation part as a person sees
+        them, (n, H, W) or (n, H, W, 3), in the order of its labels.
 
         Raises
         ------
@@ -146,6 +148,7 @@ class Study:
                 "validation_labels": validation_labels.astype(np.uint8).tobytes(),
             },
             thumbnails,
+            images,
         )
         return Study(path.absolute(), clock)
 
@@ -283,6 +286,20 @@ class Study:
             query = select(schema.thumbnails).order_by(schema.thumbnails.c.id)
             found = connection.execute(query).mappings().all()
         return tuple(Thumbnail(row["label"], row["png"]) for row in found)
+
+    def images(self) -> NDArray[np.uint8] | None:
+        """Give the validation images as a person sees them, in the order of their labels.
+
+        They are read from the disk only where they are looked at.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            uint8 (n, H, W) or (n, H, W, 3); None where the study keeps none, as those made
+            before it did.
+        """
+        found = directory.read_images(self.path)
+        return found if found is not None and len(found) == len(self.validation_labels) else None
 
     def layout(self, name: str) -> Layout | None:
         """Give a map's layout as its last refit left it, None before the first."""
@@ -432,33 +449,54 @@ class Study:
         with self.unnumbered() as connection:
             connection.execute(update(schema.lease).values(end_wish=True))
 
-    def keep(self, number: int, note: str = "") -> None:
-        """Put a model into the drawer, at its end; one that is there stays where it is."""
+    def keep(self, number: int, note: str = "", position: float | None = None) -> None:
+        """Put a model into the drawer; one that is there stays as it is.
+
+        Parameters
+        ----------
+        position
+            Where it had been, to undo `let_go`; without it, at the drawer's end.
+        """
         with self.writing() as (connection, change):
             _model(connection, number)
-            last = connection.execute(select(func.max(schema.drawer.c.position))).scalar() or 0.0
-            row = upsert(schema.drawer).values(
-                model=number, position=last + 1, note=note, changed=change
-            )
-            connection.execute(row.on_conflict_do_nothing())
-            _undelete(connection, schema.drawer, number)
+            kept.put(connection, change, [(number, note, position)])
+
+    def keep_all(self, numbers: Iterable[int]) -> None:
+        """Put models at the end of the drawer in one transaction, in the order given."""
+        with self.writing() as (connection, change):
+            wanted = tuple(numbers)
+            for number in wanted:
+                _model(connection, number)
+            kept.put(connection, change, [(number, "", None) for number in wanted])
 
     def let_go(self, number: int) -> None:
         """Take a model out of the drawer; one that is not there raises `UnknownModel`."""
         with self.writing() as (connection, change):
-            gone = connection.execute(
-                delete(schema.drawer).where(schema.drawer.c.model == number)
-            ).rowcount
-            if not gone:
-                raise UnknownModel(number, "the drawer")
-            row = upsert(schema.deletions).values(
-                table_name=schema.drawer.name, key=number, changed=change
-            )
-            connection.execute(
-                row.on_conflict_do_update(
-                    index_elements=("table_name", "key"), set_={"changed": change}
-                )
-            )
+            kept.drop(connection, change, number)
+
+    def annotate(self, number: int, note: str) -> None:
+        """Write the note of a model in the drawer, instead of what was there.
+
+        Raises
+        ------
+        UnknownModel
+            The model is not in the drawer.
+        InvalidRequest
+            The note is longer than 10,000 characters.
+        """
+        with self.writing() as (connection, change):
+            kept.annotate(connection, change, number, note)
+
+    def arrange(self, number: int, before: int | None) -> None:
+        """Move a model of the drawer to right above another, or to the end.
+
+        Raises
+        ------
+        UnknownModel
+            One of the two is not in the drawer.
+        """
+        with self.writing() as (connection, change):
+            kept.arrange(connection, change, number, before)
 
 
 def _check_whole(name: str, low: int, value: object) -> None:
@@ -472,11 +510,6 @@ def _model(connection: Connection, number: int) -> Model:
     if row is None:
         raise UnknownModel(number)
     return rows.model(row)
-
-
-def _undelete(connection: Connection, table: Table, key: int) -> None:
-    gone = schema.deletions
-    connection.execute(delete(gone).where(gone.c.table_name == table.name, gone.c.key == key))
 
 
 def _stamp(seconds: float) -> str:
