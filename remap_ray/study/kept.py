@@ -8,32 +8,38 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from remap_ray.errors import InvalidRequest, UnknownModel
+from remap_ray.study.records import DrawerEntry
 from remap_ray.study.schema import deletions, drawer
 
-__all__ = ["LONGEST_NOTE", "annotate", "arrange", "drop", "put"]
+__all__ = ["LONGEST_NOTE", "annotate", "append", "arrange", "drop", "put"]
 
 LONGEST_NOTE = 10_000
 """Characters of a note."""
 
 
-def put(
-    connection: Connection, change: int, wanted: Iterable[tuple[int, str, float | None]]
-) -> None:
-    """Add models that exist, each with its note and place; those that are in it stay as they are.
-
-    Without a place a model comes to the end.
-    """
+def append(
+    connection: Connection, change: int, numbers: Iterable[int], note: str = ""
+) -> tuple[int, ...]:
+    """Add models that exist at the end; gives those that were not there, the others stay."""
+    _check(note)
+    known = set(connection.execute(select(drawer.c.model)).scalars())
+    fresh = tuple(one for one in numbers if one not in known)
     last = float(connection.execute(select(func.max(drawer.c.position))).scalar() or 0.0)
-    for number, note, position in wanted:
-        _check(note)
-        last += 1
-        place = last if position is None else position
-        row = upsert(drawer).values(model=number, position=place, note=note, changed=change)
-        connection.execute(row.on_conflict_do_nothing())
-        gone = deletions.c
-        connection.execute(
-            delete(deletions).where(gone.table_name == drawer.name, gone.key == number)
-        )
+    for place, number in enumerate(fresh, start=1):
+        put(connection, change, DrawerEntry(number, last + place, note))
+    return fresh
+
+
+def put(connection: Connection, change: int, entry: DrawerEntry) -> None:
+    """Give a model that exists this place and note, whether it is there or not."""
+    _check(entry.note)
+    values = {"position": entry.position, "note": entry.note, "changed": change}
+    row = upsert(drawer).values(model=entry.model, **values)
+    connection.execute(row.on_conflict_do_update(index_elements=("model",), set_=values))
+    gone = deletions.c
+    connection.execute(
+        delete(deletions).where(gone.table_name == drawer.name, gone.key == entry.model)
+    )
 
 
 def drop(connection: Connection, change: int, number: int) -> None:

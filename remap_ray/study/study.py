@@ -449,30 +449,36 @@ class Study:
         with self.unnumbered() as connection:
             connection.execute(update(schema.lease).values(end_wish=True))
 
-    def keep(self, number: int, note: str = "", position: float | None = None) -> None:
-        """Put a model into the drawer; one that is there stays as it is.
-
-        Parameters
-        ----------
-        position
-            Where it had been, to undo `let_go`; without it, at the drawer's end.
-        """
+    def keep(self, number: int, note: str = "") -> None:
+        """Put a model into the drawer, at its end; one that is there stays as it is."""
         with self.writing() as (connection, change):
             _model(connection, number)
-            kept.put(connection, change, [(number, note, position)])
+            kept.append(connection, change, [number], note)
 
-    def keep_all(self, numbers: Iterable[int]) -> None:
-        """Put models at the end of the drawer in one transaction, in the order given."""
+    def keep_all(self, numbers: Iterable[int]) -> tuple[int, ...]:
+        """Put models into the drawer, at its end and in this order, all in one transaction.
+
+        Gives those that were not there before; one that the study does not have raises
+        `UnknownModel`, and nothing is kept.
+        """
         with self.writing() as (connection, change):
-            wanted = tuple(numbers)
+            wanted = tuple(dict.fromkeys(numbers))
             for number in wanted:
                 _model(connection, number)
-            kept.put(connection, change, [(number, "", None) for number in wanted])
+            return kept.append(connection, change, wanted)
 
-    def let_go(self, number: int) -> None:
-        """Take a model out of the drawer; one that is not there raises `UnknownModel`."""
+    def put_back(self, entries: Iterable[DrawerEntry]) -> None:
+        """Put models into the drawer with the place and the note that they had there."""
         with self.writing() as (connection, change):
-            kept.drop(connection, change, number)
+            for entry in entries:
+                _model(connection, entry.model)
+                kept.put(connection, change, entry)
+
+    def let_go(self, *numbers: int) -> None:
+        """Take models out of the drawer; one that is not there raises `UnknownModel`."""
+        with self.writing() as (connection, change):
+            for number in numbers:
+                kept.drop(connection, change, number)
 
     def annotate(self, number: int, note: str) -> None:
         """Write the note of a model in the drawer, instead of what was there.
@@ -487,7 +493,7 @@ class Study:
         with self.writing() as (connection, change):
             kept.annotate(connection, change, number, note)
 
-    def arrange(self, number: int, before: int | None) -> None:
+    def arrange(self, number: int, before: int | None = None) -> None:
         """Move a model of the drawer to right above another, or to the end.
 
         Raises

@@ -33,7 +33,8 @@ def order(study: Study) -> list[int]:
 def test_models_come_to_the_end_and_stay_where_they_are(study: Study) -> None:
     assert order(study) == [1, 2, 3, 4, 5]
     number = study.changes().number
-    study.keep_all([6, 2])
+    assert study.keep_all([6, 2, 6]) == (6,)
+    study.keep(6, "as it was")
     assert order(study) == [1, 2, 3, 4, 5, 6]
     assert [one.model for one in study.changes(number).drawer] == [6]
     with pytest.raises(UnknownModel):
@@ -81,7 +82,7 @@ def test_what_is_let_go_comes_back_where_it_was(study: Study) -> None:
     (entry,) = [one for one in study.drawer() if one.model == 3]
     study.let_go(3)
     number = study.changes().number
-    study.keep(3, entry.note, entry.position)
+    study.put_back([entry])
     assert order(study) == [1, 2, 3, 4, 5]
     with open_study(study.path) as second:
         assert next(one for one in second.drawer() if one.model == 3) == entry
