@@ -31,6 +31,9 @@ ROOT = Path(__file__).parents[1]
 
 MARKS = {
     "trainer": [pytest.mark.slow],
+    "placing": [pytest.mark.slow],
+    "refit": [pytest.mark.slow],
+    "growth": [pytest.mark.slow],
     "queue": [pytest.mark.slow, pytest.mark.ray],
     "page": [pytest.mark.slow, pytest.mark.browser],
 }

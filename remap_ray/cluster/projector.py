@@ -1,23 +1,26 @@
 """`Projector`: keeps both maps as models finish. Pure of ray: its actor wraps it.
 
-A model's distances to all others are measured once. The first layout is made
-when there are enough models; later ones are placed among the fixed points, and
-a map that has grown by half is laid out anew, aligned to what it was.
+A model's distances to all others are measured once, when it is placed. The first layout
+is made when there are enough models; later ones are placed among the fixed points. A map
+is laid out anew, aligned to what it was, when that makes it better: whether it would is
+weighed when the stress has risen, or the map has grown, since it was weighed last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from remap_ray.projection import mds, otmann, predictions
+from remap_ray.projection.columns import Columns
+from remap_ray.projection.landmarks import LANDMARKS
 from remap_ray.space import Architecture
 from remap_ray.study import MAPS, Layout, Placement, Study
 
-__all__ = ["ENOUGH", "Finished", "Point", "Projector"]
+__all__ = ["ENOUGH", "Finished", "InlineMapper", "Point", "Projector"]
 
 Finished: TypeAlias = tuple[int, Architecture, NDArray[np.uint8]]
 """A model that is done: number, architecture, predicted labels (n,)."""
@@ -27,8 +30,8 @@ Point: TypeAlias = Layout | Placement
 ENOUGH = 4
 """Models that the first layout waits for: three points fit any distances, and say nothing."""
 
-GROWTH = 1.5
-"""A map is laid out anew when it has this many times the models of its last layout."""
+CHUNK = 256
+"""Models whose predictions are kept in one array: none is copied when others come."""
 
 
 @final
@@ -54,8 +57,8 @@ class Projector:
         known = {layout.map: (layout, placed) for layout, placed in layouts}
         done = {number: (number, one, labels) for number, one, labels in models}
         self._maps = (
-            _Map("structure", _structure, seed, done, known.get("structure")),
-            _Map("predictions", _predictions, seed, done, known.get("predictions")),
+            _Map("structure", _Structures, seed, done, known.get("structure")),
+            _Map("predictions", _Predictions, seed, done, known.get("predictions")),
         )
 
     @staticmethod
@@ -85,17 +88,63 @@ class Projector:
         return [point for one in self._maps for point in one.add((), enough=1)]
 
 
-Measure: TypeAlias = Callable[[Sequence[Finished], Sequence[Finished]], NDArray[np.float64]]
+class _Measured(Protocol):
+    """The models of a map, ready to be measured against each other."""
+
+    def extend(self, models: Sequence[Finished]) -> None: ...
+
+    def row(self, one: Finished) -> NDArray[np.float64]:
+        """Give the distances of another model to all of them, (n,)."""
+        ...
+
+    def rows(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give the distances of some of them to all of them, (k, n)."""
+        ...
 
 
-def _structure(rows: Sequence[Finished], columns: Sequence[Finished]) -> NDArray[np.float64]:
-    return otmann.distances([one[1] for one in rows], [one[1] for one in columns])
+@final
+class _Structures:
+    def __init__(self) -> None:
+        self._features: list[otmann.Features] = []
+        self._networks = otmann.Networks.of(())
+
+    def extend(self, models: Sequence[Finished]) -> None:
+        features = [otmann.features(one[1]) for one in models]
+        self._features += features
+        self._networks = self._networks.plus(otmann.Networks.of(features))
+
+    def row(self, one: Finished) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = otmann.distances([one[1]], self._networks)[0]
+        return found
+
+    def rows(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        return otmann.distances([self._features[index] for index in indices], self._networks)
 
 
-def _predictions(rows: Sequence[Finished], columns: Sequence[Finished]) -> NDArray[np.float64]:
-    return predictions.distances(
-        np.stack([one[2] for one in rows]), np.stack([one[2] for one in columns])
-    )
+@final
+class _Predictions:
+    def __init__(self) -> None:
+        self._chunks: list[NDArray[np.uint8]] = []
+        self._last = 0
+
+    def extend(self, models: Sequence[Finished]) -> None:
+        for _, _, labels in models:
+            if self._last in {0, CHUNK}:
+                self._chunks.append(np.empty((CHUNK, len(labels)), dtype=np.uint8))
+                self._last = 0
+            self._chunks[-1][self._last] = labels
+            self._last += 1
+
+    def row(self, one: Finished) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = self._against(one[2][None])[0]
+        return found
+
+    def rows(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        return self._against(np.stack([self._chunks[k // CHUNK][k % CHUNK] for k in indices]))
+
+    def _against(self, labels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        filled = [*self._chunks[:-1], *(one[: self._last] for one in self._chunks[-1:])]
+        return np.concatenate([predictions.distances(labels, one) for one in filled], axis=1)
 
 
 @final
@@ -105,69 +154,89 @@ class _Map:
     def __init__(
         self,
         name: str,
-        measure: Measure,
+        measured: Callable[[], _Measured],
         seed: int,
         done: dict[int, Finished],
         known: tuple[Layout, Sequence[Placement]] | None,
     ) -> None:
         self._name = name
-        self._measure = measure
         self._seed = seed
-        self._models: list[Finished] = []
-        self._distances = np.zeros((0, 0))
+        self._measured = measured()
+        self._columns = Columns(seed)
         self._layout: mds.Layout | None = None
+        self._restore: Callable[[], None] | None = None
+        self._models: list[int] = []
         if known is not None:
             layout, placed = known
             numbers = [*layout.models.tolist(), *(one.model for one in placed)]
-            self._measure_all([done[number] for number in numbers])
-            points = np.array([*layout.points.tolist(), *((one.x, one.y) for one in placed)])
-            self._layout = mds.Layout.restore(
-                points, self._distances, len(layout.models), layout.version, seed
-            )
-        mapped = {one[0] for one in self._models}
-        self._waiting = [one for number, one in done.items() if number not in mapped]
+            points = [*layout.points.tolist(), *((one.x, one.y) for one in placed)]
+            kept = [index for index, number in enumerate(numbers) if number in done]
+            fitted = sum(index < len(layout.models) for index in kept)
+            self._models = [numbers[index] for index in kept]
+            mapped = [done[number] for number in self._models]
+
+            def restore() -> None:
+                self._measure(mapped)
+                self._layout = mds.Layout.restore(
+                    [points[index] for index in kept],
+                    self._columns.array,
+                    fitted,
+                    layout.version,
+                    seed,
+                    self._columns.landmarks,
+                )
+
+            # Only when it is needed: thousands of models take a while.
+            self._restore = restore
+        self._known = set(self._models)
+        self._waiting = [one for number, one in done.items() if number not in self._known]
+        self._known |= done.keys()
 
     def add(self, finished: Iterable[Finished], enough: int) -> list[Point]:
-        known = {one[0] for one in (*self._models, *self._waiting)}
-        self._waiting += [one for one in finished if one[0] not in known]
+        for one in finished:
+            if one[0] not in self._known:
+                self._known.add(one[0])
+                self._waiting.append(one)
+        if not self._waiting:
+            return []
+        if self._restore is not None:
+            self._restore()
+            self._restore = None
+        points: list[Point] = []
         if self._layout is None:
             if len(self._waiting) < enough:
                 return []
-            self._measure_all(self._take_waiting())
-            self._layout = mds.Layout.fit(self._distances, self._seed)
-            return [self._whole(self._layout)]
-        points: list[Point] = []
-        for one in self._take_waiting():
-            points.append(self._place(one, self._layout))
-            if len(self._layout) >= GROWTH * self._layout.fitted:
-                self._layout = self._layout.refit(self._distances)
-                points.append(self._whole(self._layout))
+            first, self._waiting = self._waiting[:LANDMARKS], self._waiting[LANDMARKS:]
+            self._models = [one[0] for one in first]
+            self._measure(first)
+            self._layout = mds.Layout.fit(self._columns.array, self._seed)
+            points.append(self._whole(self._layout))
+        while self._waiting:
+            points += self._place(self._waiting.pop(0), self._layout)
         return points
 
-    def _take_waiting(self) -> list[Finished]:
-        taken, self._waiting = self._waiting, []
-        return taken
+    def _measure(self, models: Sequence[Finished]) -> None:
+        self._measured.extend(models)
+        self._columns = Columns.measured(len(models), self._seed, self._measured.rows)
 
-    def _measure_all(self, models: list[Finished]) -> None:
-        self._models = list(models)
-        if models:
-            self._distances = self._measure(models, models)
-
-    def _place(self, one: Finished, layout: mds.Layout) -> Placement:
-        row = self._measure([one], self._models)
-        count = len(self._models)
-        grown = np.zeros((count + 1, count + 1))
-        grown[:count, :count] = self._distances
-        grown[count, :count] = grown[:count, count] = row[0]
-        self._distances = grown
-        self._models.append(one)
-        self._layout = layout.place(row)
+    def _place(self, one: Finished, layout: mds.Layout) -> list[Point]:
+        row = self._measured.row(one)
+        self._measured.extend([one])
+        self._columns.add(row)
+        self._models.append(one[0])
+        self._layout = layout.place(row[None])
         x, y = self._layout.points[-1].tolist()
         share = float(self._layout.shares[-1])
-        return Placement(self._name, self._layout.version, one[0], x, y, share)
+        placed = Placement(self._name, layout.version, one[0], x, y, share)
+        if not self._layout.due:
+            return [placed]
+        self._layout = self._layout.weigh(self._columns.array, self._columns.landmarks)
+        if self._layout.version == layout.version:
+            return [placed]
+        return [placed, self._whole(self._layout)]
 
     def _whole(self, layout: mds.Layout) -> Layout:
-        numbers = np.array([one[0] for one in self._models], dtype=np.int64)
+        numbers = np.array(self._models, dtype=np.int64)
         return Layout(
             self._name, layout.version, numbers, layout.points, layout.shares, layout.stress
         )

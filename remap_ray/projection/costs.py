@@ -25,6 +25,7 @@ __all__ = [
     "Label",
     "Listed",
     "Root",
+    "Value",
 ]
 
 Group = Literal["conv", "pool", "dense"]
@@ -162,17 +163,24 @@ class CostSet:
                 )
         return found
 
+    def between(self, name: str, other: str) -> float | Root | Listed:
+        """Give what two labels cost, or the rule for their values.
+
+        Infinite where the labels can never be matched.
+        """
+        if name == other:
+            rule = next((one.rule for one in self.kinds if one.label == name), None)
+            return 0.0 if rule is None else rule
+        pair = {name, other}
+        return next((cost for one, two, cost in self.across if {one, two} == pair), inf)
+
     def label_cost(self, a: Label, b: Label) -> float:
         """Give the cost of calling one label the other; infinite where they cannot match."""
         (name, value), (other_name, other_value) = a, b
         if a == b:
             return 0.0
-        if name != other_name:
-            pair = {name, other_name}
-            cost = next((cost for one, two, cost in self.across if {one, two} == pair), inf)
-            return cost.between(value, other_value) if isinstance(cost, Root) else cost
-        rule = next(one.rule for one in self.kinds if one.label == name)
-        return 0.0 if rule is None else rule.between(value, other_value)
+        cost = self.between(name, other_name)
+        return cost if isinstance(cost, float) else cost.between(value, other_value)
 
 
 _ROOT_OF_SIZES = Root(0.1 * sqrt(2))

@@ -13,26 +13,19 @@ Transport", NeurIPS 2018; used by Cashman et al., 2019, section 5.2.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
-from typing import final
+from math import fsum
+from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from remap_ray.errors import InvalidRequest
+from remap_ray.errors import InvalidRequest, RemapError
 from remap_ray.projection import transport
-from remap_ray.projection.costs import (
-    DEFAULT,
-    GROUPS,
-    OTMANN_2018,
-    REMAP_2019,
-    UNMATCHED,
-    CostSet,
-    Kind,
-    Label,
-)
-from remap_ray.space import Architecture, Dense, Layer, Shape
+from remap_ray.projection.costs import DEFAULT, OTMANN_2018, REMAP_2019, CostSet
+from remap_ray.projection.networks import Features, Networks, Table, features, prepare
+from remap_ray.space import Architecture
 
 __all__ = [
     "DEFAULT",
@@ -40,104 +33,83 @@ __all__ = [
     "REMAP_2019",
     "CostSet",
     "Features",
+    "Match",
+    "Matching",
+    "Networks",
+    "Unsolved",
     "distances",
     "features",
     "masses",
+    "matching",
 ]
 
 Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
-Key = tuple[tuple[Label, ...], bytes]
+Given: TypeAlias = Networks | Sequence[Architecture | Features]
 
-FORBIDDEN = 4 * UNMATCHED
-"""Stands for an infinite cost: leaving both ends unmatched costs half, so it is never paid."""
+FEW = 256
+"""Up to this many pairs are solved as Python where the compiled solver is not loaded yet."""
 
-INPUT, SOFTMAX, OUTPUT = ("ip", None), ("softmax", None), ("op", None)
+ROUNDING = 1e-12
+"""Share of a node's mass that is taken for rounding."""
+
+SLICES = 8
+"""Parts of the rows that each thread takes one after another."""
+
+
+class Unsolved(RemapError, ArithmeticError):
+    """The solver gave up on a pair of networks. A defect of ours, never a person's.
+
+    Raised by `distances` and `matching`; caught by nobody.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the structural distance of two architectures could not be found; please report them"
+        )
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Features:
-    """All that the distance reads of one architecture: its nodes under one cost set.
-
-    Nodes are the input, the layers that do something, the output layer, softmax and the
-    output, in this order.
+@dataclass(frozen=True)
+class Match:
+    """Mass of a node of one network that goes to a node of another.
 
     Parameters
     ----------
-    costs
-        The cost set that the features belong to.
-    labels
-        One per node.
-    masses
-        float64 (n,), read-only.
-    paths
-        float64 (n, 2 * (1 + groups)), read-only: path lengths to the output and to the
-        input, over all nodes and over each group, divided by their number, so that the
-        sum of the absolute differences of two rows is the structural cost.
+    first, second
+        The nodes. Layers are counted from 0; the input is -1, and after the layers follow
+        the output layer, softmax and the output.
+    mass
+        How much, in the unit of `masses`.
     """
 
-    costs: CostSet
-    labels: tuple[Label, ...]
-    masses: Floats
-    paths: Floats
-
-    @cached_property
-    def key(self) -> Key:
-        """Equal for two architectures that are the same to the cost set.
-
-        The paths follow from the labels.
-        """
-        return self.labels, self.masses.tobytes()
+    first: int
+    second: int
+    mass: float
 
 
-def features(architecture: Architecture, costs: CostSet = DEFAULT) -> Features:
-    """Prepare an architecture for `distances`.
+@final
+@dataclass(frozen=True)
+class Matching:
+    """The best way to turn one network into another: what goes where.
 
-    Raises
-    ------
-    InvalidRequest
-        The cost set does not know one of the layers.
+    Parameters
+    ----------
+    matches
+        In the order of the first network's nodes, then of the second's.
+    first_left, second_left
+        Mass of each network's nodes that is matched with nothing, as pairs of a node and its
+        mass, in order.
+    cost
+        Of the whole: the distance that is not normalized.
+    mass
+        Of both networks together: the cost divided by it is the normalized distance.
     """
-    entering = (architecture.input_shape, *architecture.shapes)
-    nodes = [*zip(architecture.layers, entering, strict=False)]
-    nodes = [(layer, shape) for layer, shape in nodes if not layer.does_nothing()]
-    nodes.append((Dense(architecture.classes), entering[-1]))
-    kinds = [costs.kind_of(layer) for layer, _ in nodes]
-    labels, weights = [], []
-    # The first layer sees one channel whatever the image has, as in both published codes.
-    channels = 1
-    for (layer, shape), kind in zip(nodes, kinds, strict=True):
-        leaving = getattr(layer, kind.channels) if kind.channels else channels
-        weights.append(kind.factor * _mass(kind, layer, channels, leaving))
-        labels.append((kind.label, _value(kind, layer, shape)))
-        channels = leaving
-    end = max(costs.end_share * sum(weights), costs.end_least)
-    groups = [None, *(kind.group for kind in kinds), None, None]
-    counted = np.array([[True] * len(groups), *([g == group for g in groups] for group in GROUPS)])
-    to_input = counted.cumsum(axis=1)
-    to_output = counted[:, ::-1].cumsum(axis=1)[:, ::-1]
-    paths = np.concatenate([to_output, to_input]).T
-    return Features(
-        costs,
-        (INPUT, *labels, SOFTMAX, OUTPUT),
-        _read_only(np.array([end, *weights, end, end])),
-        _read_only(paths / paths.shape[1]),
-    )
 
-
-def _mass(kind: Kind, layer: Layer, entering: int, leaving: int) -> float:
-    if kind.mass == "in * out":
-        return entering * leaving
-    if kind.mass == "separable":
-        return entering * (layer.window**2 / 9 + leaving)
-    return entering
-
-
-def _value(kind: Kind, layer: Layer, shape: Shape) -> int | float | str | None:
-    if kind.value == "image":
-        return max(shape[1:])
-    return getattr(layer, kind.value) if kind.value else None
+    matches: tuple[Match, ...]
+    first_left: tuple[tuple[int, float], ...]
+    second_left: tuple[tuple[int, float], ...]
+    cost: float
+    mass: float
 
 
 def masses(architecture: Architecture, costs: CostSet = DEFAULT) -> Floats:
@@ -155,14 +127,17 @@ def masses(architecture: Architecture, costs: CostSet = DEFAULT) -> Floats:
     InvalidRequest
         The cost set does not know one of the layers.
     """
-    return features(architecture, costs).masses
+    found = np.array(features(architecture, costs).masses)
+    found.flags.writeable = False
+    return found
 
 
 def distances(
-    rows: Sequence[Architecture | Features],
-    columns: Sequence[Architecture | Features] | None = None,
+    rows: Given,
+    columns: Given | None = None,
     costs: CostSet = DEFAULT,
     normalized: bool = True,
+    threads: int = 1,
 ) -> Floats:
     """Measure how far apart architectures are in structure, exactly.
 
@@ -173,12 +148,15 @@ def distances(
     Parameters
     ----------
     rows, columns
-        Architectures, or what `features` made of them under the same ``costs``; without
-        columns all rows are measured against each other.
+        Architectures, what `features` made of them, or what `Networks.of` made of them
+        together, under the same ``costs``; without columns all rows are measured against
+        each other.
     costs
         Masses and label costs.
     normalized
         Divide by the mass of both networks, which gives a number in [0, 1].
+    threads
+        How many share the work. More than one takes processors from training.
 
     Returns
     -------
@@ -188,129 +166,108 @@ def distances(
     Raises
     ------
     InvalidRequest
-        The cost set does not know one of the layers, or features belong to another set.
+        The cost set does not know one of the layers, something was prepared under another
+        set, or less than one thread.
     """
-    of_rows = [_prepared(one, costs) for one in rows]
-    of_columns = of_rows if columns is None else [_prepared(one, costs) for one in columns]
-    different = dict(sorted({one.key: one for one in (*of_rows, *of_columns)}.items()))
-    rank = {key: index for index, key in enumerate(different)}
-    networks = list(different.values())
-    labels = _LabelCosts.between(networks, costs)
-    row_ranks, row_of = _ranks(of_rows, rank)
-    column_ranks, column_of = _ranks(of_columns, rank)
-    against = _Chains.of([networks[one] for one in column_ranks], column_ranks, labels)
-    solved = np.zeros((len(row_ranks), len(column_ranks)))
-    for y, one in enumerate(row_ranks):
-        row = _Chains.of([networks[one]], row_ranks[y : y + 1], labels)
-        first = y + 1 if columns is None else 0
-        solved[y, first:] = _row(row, against, first, labels, normalized)
-    if columns is None:
-        solved += solved.T
-    return solved[np.ix_(row_of, column_of)]
+    if threads < 1:
+        raise InvalidRequest(f"threads must be at least 1, not {threads}")
+    of_rows = prepare(rows, costs)
+    of_columns = of_rows if columns is None else prepare(columns, costs)
+    found = np.zeros((len(of_rows), len(of_columns)))
+    few = found.size <= FEW and not transport.is_compiled()
+    fill = transport.fill if few else transport.compiled()
+    size = max(of_rows.widest, of_columns.widest)
 
-
-def _read_only(array: Floats) -> Floats:
-    array.flags.writeable = False
-    return array
-
-
-def _prepared(one: Architecture | Features, costs: CostSet) -> Features:
-    if isinstance(one, Architecture):
-        return features(one, costs)
-    if one.costs != costs:
-        raise InvalidRequest(
-            f"these features were made under the cost set {one.costs.name}, not {costs.name}; "
-            "prepare them again or pass the architectures"
+    def measure(begin: int, end: int) -> int:
+        return fill(
+            found,
+            of_rows.arrays,
+            of_columns.arrays,
+            Table.of(costs).arrays,
+            begin,
+            end,
+            columns is None,
+            normalized,
+            size,
+            transport.MOST_PATHS,
+            np.zeros((0, 0)),
         )
-    return one
 
-
-def _ranks(given: Sequence[Features], rank: dict[Key, int]) -> tuple[Indices, Indices]:
-    """Give the different ranks in order, and for each of the given its place among them."""
-    ranks = np.array([rank[one.key] for one in given], dtype=np.intp)
-    different, place = np.unique(ranks, return_inverse=True)
-    return different, place
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _LabelCosts:
-    """The label costs between all labels that occur, infinite ones as `FORBIDDEN`."""
-
-    code: dict[Label, int]
-    table: Floats
-
-    @staticmethod
-    def between(networks: Sequence[Features], costs: CostSet) -> _LabelCosts:
-        labels = dict.fromkeys(label for one in networks for label in one.labels)
-        table = np.array([[costs.label_cost(a, b) for b in labels] for a in labels])
-        table[np.isinf(table)] = FORBIDDEN
-        return _LabelCosts({label: index for index, label in enumerate(labels)}, table)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Chains:
-    """Networks end to end in flat arrays, each followed by its dummy node.
-
-    The nodes of network k are those from ``starts[k]`` up to but not including its
-    dummy node at ``starts[k + 1] - 1``.
-    """
-
-    ranks: Indices
-    """Place of each network in an order that all calls share."""
-    starts: Indices
-    masses: Floats
-    """Of each node; 0 at the dummy nodes, whose mass is the other network's total."""
-    totals: Floats
-    codes: Indices
-    paths: Floats
-    """(lengths, nodes): the path lengths of `Features`, transposed."""
-
-    @staticmethod
-    def of(networks: Sequence[Features], ranks: Indices, labels: _LabelCosts) -> _Chains:
-        """Lay networks end to end."""
-        lengths = 2 * (1 + len(GROUPS))
-        starts = np.cumsum([0, *(len(one.labels) + 1 for one in networks)])
-        weights, codes = np.zeros(starts[-1]), np.zeros(starts[-1], dtype=np.intp)
-        paths = np.zeros((lengths, starts[-1]))
-        for one, start, end in zip(networks, starts, starts[1:] - 1, strict=False):
-            weights[start:end] = one.masses
-            codes[start:end] = [labels.code[label] for label in one.labels]
-            paths[:, start:end] = one.paths.T
-        totals = np.array([one.masses.sum() for one in networks])
-        return _Chains(ranks, starts, weights, totals, codes, paths)
-
-
-def _row(
-    one: _Chains, others: _Chains, first: int, labels: _LabelCosts, normalized: bool
-) -> Floats:
-    """Solve the only network of ``one`` against those of ``others`` from ``first`` on."""
-    begin = others.starts[first]
-    dummies = others.starts[first + 1 :] - 1 - begin
-    costs = np.empty((len(one.codes), others.starts[-1] - begin))
-    costs[:] = labels.table[one.codes][:, others.codes[begin:]]
-    for mine, theirs in zip(one.paths, others.paths[:, begin:], strict=True):
-        costs += np.abs(mine[:, None] - theirs)
-    costs[:, dummies] = UNMATCHED
-    costs[-1] = UNMATCHED
-    costs[-1, dummies] = 0.0
-
-    found = np.zeros(len(others.totals) - first)
-    for index, k in enumerate(range(first, len(others.totals))):
-        if one.ranks[0] == others.ranks[k]:
-            continue
-        nodes = slice(others.starts[k], others.starts[k + 1])
-        total = one.totals[0] + others.totals[k]
-        # Shares of the whole: the solver's tolerances are absolute.
-        supply, demand = one.masses / total, others.masses[nodes] / total
-        supply[-1], demand[-1] = others.totals[k] / total, one.totals[0] / total
-        matrix = costs[:, nodes.start - begin : nodes.stop - begin]
-        # Always in the order of the ranks, so that the rounding does not depend on who asks.
-        if one.ranks[0] < others.ranks[k]:
-            share = transport.least_cost(supply, demand, matrix)
-        else:
-            share = transport.least_cost(demand, supply, matrix.T)
-        share = min(share, UNMATCHED)
-        found[index] = share if normalized else share * total
+    if threads == 1:
+        failed = measure(0, len(of_rows))
+    else:
+        bounds = np.linspace(0, len(of_rows), threads * SLICES + 1).astype(int).tolist()
+        with ThreadPoolExecutor(threads) as pool:
+            failed = sum(pool.map(measure, bounds[:-1], bounds[1:]))
+    if failed:
+        raise Unsolved
     return found
+
+
+def matching(first: Architecture, second: Architecture, costs: CostSet = DEFAULT) -> Matching:
+    """Find which layers of one architecture go to which of another, and with what mass.
+
+    The same pair always has the same matching, turned round where it is asked for the other
+    way round. Where several are equally cheap, it is one of them.
+
+    Parameters
+    ----------
+    first, second
+        The architectures.
+    costs
+        Masses and label costs.
+
+    Raises
+    ------
+    InvalidRequest
+        The cost set does not know one of the layers.
+    """
+    one, other = Networks.of([first], costs), Networks.of([second], costs)
+    found, plan = np.zeros((1, 1)), np.zeros((len(one.masses), len(other.masses)))
+    failed = transport.fill(
+        found,
+        one.arrays,
+        other.arrays,
+        Table.of(costs).arrays,
+        0,
+        1,
+        False,
+        False,
+        max(one.widest, other.widest),
+        transport.MOST_PATHS,
+        plan,
+    )
+    if failed:
+        raise Unsolved
+    # From the order of the blocks to that of the chain.
+    rows, columns = np.argsort(one.paths[:, 1]), np.argsort(other.paths[:, 1])
+    plan, sent, received = plan[rows][:, columns], one.masses[rows], other.masses[columns]
+    plan[plan <= ROUNDING * np.minimum(sent[:, None], received)] = 0.0
+    left_nodes, right_nodes = _nodes(first), _nodes(second)
+    return Matching(
+        tuple(
+            Match(left_nodes[i], right_nodes[j], float(plan[i, j]))
+            for i, j in np.argwhere(plan > 0).tolist()
+        ),
+        _left(left_nodes, sent, plan),
+        _left(right_nodes, received, plan.T),
+        float(found[0, 0]),
+        float(one.totals[0] + other.totals[0]),
+    )
+
+
+def _nodes(architecture: Architecture) -> list[int]:
+    """Give the number of each node as `Match` counts them."""
+    layers = architecture.layers
+    kept = [index for index, layer in enumerate(layers) if not layer.does_nothing()]
+    return [-1, *kept, *(len(layers) + more for more in range(3))]
+
+
+def _left(nodes: Sequence[int], masses: Floats, plan: Floats) -> tuple[tuple[int, float], ...]:
+    """Give what the rows of a plan leave of the masses, but for rounding."""
+    left = [mass - fsum(row) for mass, row in zip(masses.tolist(), plan.tolist(), strict=True)]
+    return tuple(
+        (node, rest)
+        for node, mass, rest in zip(nodes, masses.tolist(), left, strict=True)
+        if rest > ROUNDING * mass
+    )

@@ -13,7 +13,17 @@ from tests.benchmarks.report import Table
 
 __all__ = ["NAMES", "measure"]
 
-NAMES = ("trainer", "structure", "predictions", "study", "queue", "page")
+NAMES = (
+    "trainer",
+    "structure",
+    "predictions",
+    "placing",
+    "refit",
+    "growth",
+    "study",
+    "queue",
+    "page",
+)
 """The benchmarks, in the order in which they run and are reported."""
 
 

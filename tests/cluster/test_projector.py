@@ -6,7 +6,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from remap_ray.cluster.projector import ENOUGH, Finished, Projector
+from remap_ray.cluster import projector as of_projector
+from remap_ray.cluster.projector import ENOUGH, Finished, Point, Projector
+from remap_ray.projection import columns, landmarks, mds, otmann, predictions
 from remap_ray.space import Space, sample
 from remap_ray.study import MAPS, Holder, Layout, Placement, Study, take_lease
 from tests import synthetic
@@ -67,6 +69,108 @@ def test_later_models_are_placed_and_old_points_move_at_a_refit_only() -> None:
         assert versions[name] > 2
 
 
+def whole(points: list[Point], name: str) -> tuple[list[int], np.ndarray]:
+    """Give the models of a map and their places after all points, as a reader has them."""
+    numbers: list[int] = []
+    places: list[tuple[float, float]] = []
+    for one in points:
+        if one.map != name:
+            continue
+        if isinstance(one, Layout):
+            numbers, places = one.models.tolist(), [(x, y) for x, y in one.points.tolist()]
+        else:
+            numbers.append(one.model)
+            places.append((one.x, one.y))
+    return numbers, np.array(places)
+
+
+def stress(points: np.ndarray, true: np.ndarray) -> float:
+    inside = np.hypot(*(points[:, None] - points).transpose(2, 0, 1))
+    return float(np.sqrt(((inside - true) ** 2).sum() / (inside**2).sum()))
+
+
+def distances(models: list[Finished], name: str) -> np.ndarray:
+    if name == "structure":
+        return otmann.distances([one[1] for one in models])
+    return predictions.distances(np.stack([one[2] for one in models]))
+
+
+@pytest.mark.slow
+@pytest.mark.promise("MAPS-11")
+def test_maps_that_grow_stay_near_what_one_fit_gives() -> None:
+    projector = Projector(seed=0)
+    models, points = finished(90), list[Point]()
+    for one in models:
+        points += projector.add([one])
+    for name in MAPS:
+        numbers, places = whole(points, name)
+        assert numbers == list(range(1, 91))
+        true = distances(models, name)
+        assert stress(places, true) <= 1.05 * mds.Layout.fit(true, 0).stress
+
+
+@pytest.fixture
+def few_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have 25 landmarks in place of a thousand."""
+    for module in (landmarks, columns, mds, of_projector):
+        monkeypatch.setattr(module, "LANDMARKS", 25)
+
+
+@pytest.mark.slow
+@pytest.mark.promise("MAPS-9")
+@pytest.mark.usefixtures("few_landmarks")
+@pytest.mark.parametrize("together", [1, 70])
+def test_more_models_than_landmarks(together: int) -> None:
+    projector = Projector(seed=0)
+    models = finished(70)
+    models[60:65] = [(61 + n, *models[n][1:]) for n in range(5)]
+    points = list[Point]()
+    for begin in range(0, 70, together):
+        points += projector.add(models[begin : begin + together])
+    for name in MAPS:
+        numbers, places = whole(points, name)
+        assert numbers == list(range(1, 71))
+        assert np.array_equal(places[60:65], places[:5])
+        assert np.isfinite(places).all()
+        true = distances(models, name)
+        # Of 25 landmarks more cannot be asked.
+        assert stress(places, true) <= 1.2 * mds.Layout.fit(true, 0).stress
+        assert max(one.version for one in points if one.map == name) > 1
+
+
+@pytest.mark.usefixtures("few_landmarks")
+def test_a_projector_goes_on_where_another_ended() -> None:
+    models = finished(50)
+    first = Projector(seed=0)
+    points = [point for one in models[:40] for point in first.add([one])]
+    layouts = []
+    for name in MAPS:
+        mine = [one for one in points if one.map == name]
+        last = max(index for index, one in enumerate(mine) if isinstance(one, Layout))
+        layout = mine[last]
+        assert isinstance(layout, Layout)
+        layouts.append((layout, [one for one in mine[last:] if isinstance(one, Placement)]))
+    second = Projector(0, models[:40], layouts)
+    assert second.settle() == []
+    for one in models[40:44]:
+        for here, there in zip(first.add([one]), second.add([one]), strict=True):
+            assert (here.map, here.version) == (there.map, there.version)
+            if isinstance(here, Placement):
+                assert isinstance(there, Placement)
+                assert (here.x, here.y) == pytest.approx((there.x, there.y), abs=1e-9)
+
+
+def test_what_has_a_point_but_is_no_longer_there_is_left_out(toy_study_full: Study) -> None:
+    state = Projector.state_of(toy_study_full)
+    gone, *kept = state["models"]
+    projector = Projector(**state | {"models": kept})
+    _, architecture, labels = kept[0]
+    for one in projector.add([(1000, architecture, labels)]):
+        assert isinstance(one, Placement)
+        assert (one.x, one.y) == toy_study_full.points(one.map)[kept[0][0]]
+    assert gone[0] not in {one[0] for one in kept}
+
+
 def test_a_model_handed_over_twice_is_mapped_once() -> None:
     projector = Projector(seed=0)
     models = finished(6)
@@ -80,10 +184,15 @@ def test_a_copy_gets_the_point_of_what_it_copies() -> None:
     models = finished(10)
     layouts = {point.map: point for point in projector.add(models)}
     _, architecture, labels = models[4]
-    placed = projector.add([(11, architecture, labels)])
-    for one in placed:
-        assert isinstance(one, Placement)
-        assert (one.x, one.y) == tuple(layouts[one.map].points[4])
+    seen = set()
+    for one in projector.add([(11, architecture, labels)]):
+        seen.add(one.map)
+        if isinstance(one, Placement):
+            assert (one.x, one.y) == tuple(layouts[one.map].points[4])
+        else:
+            # A refit moves both, to the same place.
+            assert tuple(one.points[-1]) == tuple(one.points[4])
+    assert seen == set(layouts)
 
 
 def test_the_state_is_rebuilt_from_the_study(toy_study_full: Study) -> None:

@@ -1,5 +1,6 @@
 import itertools
-from dataclasses import FrozenInstanceError
+import pickle
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,12 @@ def stress(points, true):
 
 def raw(point, points, row):
     return ((lengths(point[None], points)[0] - row) ** 2).sum()
+
+
+def still(points):
+    """Give a layout whose points are where they are, whatever their distances."""
+    nothing = np.zeros(len(points))
+    return Layout(points, nothing, nothing, [], len(points), 0.0, len(points), 0.0, 1, 0)
 
 
 @pytest.fixture(params=["structure", "disagreement"])
@@ -103,7 +110,7 @@ def test_a_place_is_the_best_of_a_fine_grid(true):
 def test_a_place_among_many_is_the_best_of_a_fine_grid():
     rng = np.random.default_rng(0)
     points = rng.uniform(-1, 1, (3000, 2))
-    layout = Layout(points, np.zeros(3000), np.zeros(3000), 3000, 0.0, 1, 0)
+    layout = still(points)
     row = lengths(rng.uniform(-1, 1, (1, 2)), points)[0] * rng.uniform(0.7, 1.3, 3000)
     side = np.linspace(-1.5, 1.5, 61)
     grid = np.array(list(itertools.product(side, side)))
@@ -115,7 +122,7 @@ def test_a_place_among_many_is_the_best_of_a_fine_grid():
 @given(PLANES, st.data())
 def test_no_neighbourhood_of_a_place_is_better(plane, data):
     row = data.draw(arrays(float, len(plane), elements=st.floats(0.01, 2)))
-    layout = Layout(plane, np.zeros(len(plane)), np.zeros(len(plane)), len(plane), 0.0, 1, 0)
+    layout = still(plane)
     point = layout.place([row]).points[-1]
     here = raw(point, plane, row)
     for angle in np.linspace(0, 2 * np.pi, 16, endpoint=False):
@@ -320,11 +327,20 @@ def test_different_models_never_share_a_point():
 
 def test_a_layout_is_a_frozen_value(structure):
     layout = Layout.fit(structure[:5, :5], 0)
-    for array in (layout.points, layout.shares, layout.misfits, layout.spreads):
-        with pytest.raises(ValueError, match="read-only"):
-            array[0] = 0.0
+    for one in (layout, pickle.loads(pickle.dumps(layout)), replace(layout, version=2)):
+        for array in (one.points, one.shares, one.misfits, one.spreads, one.landmarks):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0.0
     with pytest.raises(FrozenInstanceError):
         layout.version = 7
+
+
+def test_a_layout_survives_a_pickle(structure):
+    layout = Layout.fit(structure[:5, :5], 0).place(structure[5:7, :5])
+    again = pickle.loads(pickle.dumps(layout))
+    assert np.array_equal(again.points, layout.points)
+    assert np.array_equal(again.shares, layout.shares)
+    assert (again.fitted, again.version, again.stress, again.due) == (5, 1, layout.stress, True)
 
 
 @pytest.mark.parametrize(
