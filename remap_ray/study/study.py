@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,8 @@ from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, Table, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, func, insert, inspect, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from remap_ray.errors import InvalidRequest, UnknownModel
@@ -280,6 +281,43 @@ class Study:
             found = connection.execute(query).scalar()
         return None if found is None else np.frombuffer(found, dtype=np.uint8)
 
+    def predictions_of(self, numbers: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
+        """Give several models' predicted labels, uint8 (n,) each; those without any are left out.
+
+        Parameters
+        ----------
+        numbers
+            At most some thousands.
+        """
+        table = schema.predictions
+        with self.reading() as connection:
+            query = select(table.c.model, table.c.labels).where(table.c.model.in_(numbers))
+            found = connection.execute(query).all()
+        return {int(number): np.frombuffer(labels, np.uint8) for number, labels in found}
+
+    def labels_of_item(self, item: int) -> dict[int, int]:
+        """Give what every model predicts for one validation image, by model.
+
+        Parameters
+        ----------
+        item
+            Index in the validation part, from 0.
+
+        Raises
+        ------
+        InvalidRequest
+            There is no such image.
+        """
+        if not 0 <= item < len(self.validation_labels):
+            raise InvalidRequest(
+                f"there is no validation image {item}, only 0 to {len(self.validation_labels) - 1}"
+            )
+        table = schema.predictions
+        with self.reading() as connection:
+            # SQLite cuts out the one byte: labels of thousands of models do not travel for it.
+            query = select(table.c.model, func.substr(table.c.labels, item + 1, 1))
+            return {int(number): label[0] for number, label in connection.execute(query)}
+
     def thumbnails(self) -> tuple[Thumbnail, ...]:
         """Give the images that were kept of each class when the study was created."""
         with self.reading() as connection:
@@ -333,6 +371,16 @@ class Study:
             query = select(schema.drawer).order_by(schema.drawer.c.position)
             found = connection.execute(query).mappings().all()
         return tuple(rows.drawer_entry(row) for row in found)
+
+    def needs(self, browser: str) -> dict[str, Any] | None:
+        """Give what was kept for a browser by `keep_needs`, None where nothing was."""
+        table = schema.needs
+        with self.reading() as connection:
+            if not inspect(connection).has_table(table.name):
+                return None
+            found = connection.execute(select(table.c.form).where(table.c.browser == browser))
+            form = found.scalar()
+        return None if form is None else dict(form)
 
     def heartbeat(self) -> Heartbeat:
         """Say who trains the study and whether they are alive."""
@@ -503,6 +551,15 @@ class Study:
         """
         with self.writing() as (connection, change):
             kept.arrange(connection, change, number, before)
+
+    def keep_needs(self, browser: str, form: Mapping[str, Any]) -> None:
+        """Keep what a browser's person needs of a model; no reader follows it."""
+        with self.unnumbered() as connection:
+            schema.needs.create(connection, checkfirst=True)
+            row = upsert(schema.needs).values(browser=browser, form=dict(form))
+            connection.execute(
+                row.on_conflict_do_update(index_elements=("browser",), set_={"form": dict(form)})
+            )
 
 
 def _check_whole(name: str, low: int, value: object) -> None:
