@@ -15,6 +15,7 @@ import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,7 +23,7 @@ from rich.console import Console
 
 from remap_panel import status
 from remap_ray.errors import InvalidRequest, RemapError
-from remap_ray.space import Limits
+from remap_ray.space import KINDS, SPACES, Limits, Space
 from remap_ray.study import Status, Study, open_study
 from remap_ray.study.directory import DATABASE
 from remap_ray.version import VERSION
@@ -83,16 +84,22 @@ def demo(given: argparse.Namespace) -> int:
 
 def sample(given: argparse.Namespace) -> int:
     """Bring a study to a number of sampled models and train them, without a page."""
-    from remap_ray.creation import add_samples, create_study
+    from remap_ray.creation import add_samples, create_study, space_of
 
-    limits = Limits(given.max_parameters, _multiply_adds(given.max_flops))
+    space = Space.find("paper" if given.space is None else given.space)
     _check_resources(given)
     path = given.study.absolute()
     if (path / DATABASE).exists():
         study = open_study(path)
         with study:
+            kept = space_of(study)
+            if given.space is not None and space != kept:
+                raise InvalidRequest(
+                    f"{study.path} was created with the space {kept.name}, which cannot change to "
+                    f"{given.space}; leave it out, or name another directory"
+                )
             _check_same(study, given)
-            add_samples(study, given.models, limits)
+            add_samples(study, given.models, _limits(given, kept))
     else:
         if given.data is None:
             raise InvalidRequest(f"{path} is no study yet: say what to train on, as --data digits")
@@ -102,7 +109,8 @@ def sample(given: argparse.Namespace) -> int:
             epochs=10 if given.epochs is None else given.epochs,
             seed=given.seed or 0,
             models=given.models,
-            limits=limits,
+            limits=_limits(given, space),
+            space=space,
         ).close()
     return _train(path, given, until_done=True)
 
@@ -278,8 +286,16 @@ def _check_same(study: Study, given: argparse.Namespace) -> None:
             )
 
 
-def _multiply_adds(flops: int | None) -> int | None:
-    return None if flops is None else flops // 2
+def _limits(given: argparse.Namespace, space: Space) -> Limits:
+    """Give the limits of a space with those that were asked for in their place."""
+    asked = {
+        "parameters": given.max_parameters,
+        "multiply_adds": None if given.max_flops is None else given.max_flops // 2,
+        "layers": given.max_layers,
+        "required": given.require,
+        "forbidden": given.forbid,
+    }
+    return replace(space.limits, **{name: one for name, one in asked.items() if one is not None})
 
 
 # Parsing
@@ -314,14 +330,18 @@ def _parser() -> Parser:
         metavar="N",
         help="sampled models that the study shall have in all (default 100)",
     )
+    one.add_argument(
+        "--space",
+        metavar="NAME_OR_FILE",
+        help=f"what to sample from: {', '.join(SPACES)}, or a TOML file (default paper)",
+    )
     one.add_argument("--epochs", type=_whole(1), metavar="N", help="epochs each (default 10)")
     one.add_argument("--seed", type=_whole(0), metavar="N", help="default 0")
     one.add_argument(
         "--max-parameters",
         type=_whole(1),
-        default=Limits().parameters,
         metavar="N",
-        help="largest number of parameters of a model (default 1,000,000)",
+        help="largest number of parameters of a model (default: the space's, 1,000,000)",
     )
     one.add_argument(
         "--max-flops",
@@ -329,6 +349,16 @@ def _parser() -> Parser:
         metavar="N",
         help="largest number of operations of one forward pass of one image",
     )
+    one.add_argument(
+        "--max-layers", type=_whole(0), metavar="N", help="largest number of layers of a model"
+    )
+    for option, says in (("--require", "must"), ("--forbid", "must not")):
+        one.add_argument(
+            option,
+            type=_kinds,
+            metavar="KINDS",
+            help=f"layer kinds that {says} occur, such as conv,dropout",
+        )
     _add_resources(one)
 
     one = _command(commands, "train", train, "run a study's queue until Ctrl-C")
@@ -395,6 +425,15 @@ def _whole(low: int, high: int | None = None) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def _kinds(text: str) -> frozenset[str]:
+    kinds = frozenset(one.strip() for one in text.split(","))
+    if unknown := sorted(kinds - KINDS.keys()):
+        raise argparse.ArgumentTypeError(
+            f"there is no layer kind {unknown[0]!r}; known are {', '.join(KINDS)}"
+        )
+    return kinds
 
 
 def _number(low: float) -> Callable[[str], float]:

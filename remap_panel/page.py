@@ -22,6 +22,7 @@ from remap_panel.views.data_selector import DataSelector
 from remap_panel.views.drawer import Drawer
 from remap_panel.views.header import Header
 from remap_panel.views.inspector import Inspector
+from remap_panel.views.needs import NeedsView
 from remap_panel.views.overview import Overview
 from remap_panel.views.queue import Queue
 from remap_ray.errors import RemapError
@@ -42,7 +43,8 @@ PAGE = """
 </header>
 <div class="notice-place">{{ early_notice }}{{ embed(roots.notice) }}</div>
 <main class="main">
-<section class="card overview-card">{{ embed(roots.overview) }}</section>
+<section class="card overview-card">{{ embed(roots.overview) }}
+{{ embed(roots.needs) }}</section>
 <section class="card drawer-card" aria-label="Model drawer">{{ embed(roots.drawer) }}</section>
 <section class="card tabs-card" aria-label="Details">{{ early_data }}{{ embed(roots.tabs) }}
 </section>
@@ -125,6 +127,7 @@ def make_page(path: Path) -> frame.Document:
     corner = pn.Column(margin=0)
     # Views are drawn in this order: the overview is what people come for.
     page.add_panel("overview", Overview(state))
+    page.add_panel("needs", NeedsView(state))
     page.add_panel("bar", head.bar)
     page.add_panel("notice", head.notice)
     page.add_panel("drawer", Drawer(state))

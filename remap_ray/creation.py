@@ -15,14 +15,12 @@ from remap_ray.space import Limits, Space, sample
 from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory
 from remap_ray.training import datasets
 
-__all__ = ["add_samples", "create_study", "recipe_for"]
+__all__ = ["add_samples", "create_study", "recipe_for", "space_of"]
 
 STEPS_WANTED = 50
 """Steps an epoch should have at least: with fewer, ten epochs teach a network little."""
 
 SMALL_BATCH = 32
-
-SPACE = "paper"
 
 LARGEST_SEED = 2**63 - 1
 """What a column of SQLite holds."""
@@ -49,6 +47,7 @@ def create_study(
     seed: int = 0,
     models: int = 0,
     limits: Limits | None = None,
+    space: str | Path | Space = "paper",
 ) -> Study:
     """Create a study: load its data once, and keep what the page will show of them.
 
@@ -65,6 +64,10 @@ def create_study(
         Of the parts of the data, the sampler and every training.
     models, limits
         How many sampled models to queue, as `add_samples` does.
+    space
+        What they are sampled from: ``paper``, ``modern``, the path of a TOML file of your
+        own (`remap_ray.space.space_file` says what stands in it), or a `Space`. The study
+        keeps a copy.
 
     Raises
     ------
@@ -93,11 +96,21 @@ def create_study(
     )
     recipe = recipe or recipe_for(len(loaded.train.labels), epochs)
     # Drawn before anything is written: limits that nothing keeps leave nothing behind.
-    drawn = _draw(models, seed, summary, limits, ())
+    space = space if isinstance(space, Space) else Space.find(str(space))
+    drawn = _draw(models, seed, summary, space, limits, ())
     shown = (Thumbnail(label, png) for label, png in datasets.thumbnails(loaded, seed=seed))
     labels = loaded.validation.labels.astype(np.uint8)
-    images = datasets.viewable(loaded)
-    study = Study.create(path, summary, labels, shown, recipe, seed, SPACE, images=images)
+    study = Study.create(
+        path,
+        summary,
+        labels,
+        shown,
+        recipe,
+        seed,
+        space.name,
+        space_toml=space.toml,
+        images=datasets.viewable(loaded),
+    )
     study.submit(drawn)
     return study
 
@@ -119,8 +132,20 @@ def add_samples(study: Study, models: int, limits: Limits | None = None) -> int:
     if missing <= 0:
         return 0
     known = {one.identity for one in present}
-    study.submit(_draw(missing, study.seed, study.data, limits, known))
+    study.submit(_draw(missing, study.seed, study.data, space_of(study), limits, known))
     return missing
+
+
+def space_of(study: Study) -> Space:
+    """Give the space that a study's models are sampled from, as it was when it was created.
+
+    Raises
+    ------
+    InvalidRequest
+        Its copy is damaged; or it is gone, and the space is none of those that come with REMAP.
+    """
+    kept = study.path / directory.SPACE
+    return Space.load(kept) if kept.exists() else Space.named(study.space)
 
 
 def _check_count(models: int) -> None:
@@ -131,8 +156,13 @@ def _check_count(models: int) -> None:
 
 
 def _draw(
-    count: int, seed: int, data: DataSummary, limits: Limits | None, known: Container[str]
+    count: int,
+    seed: int,
+    data: DataSummary,
+    space: Space,
+    limits: Limits | None,
+    known: Container[str],
 ) -> list[Submission]:
     classes = len(data.class_names)
-    drawn = sample(Space.named(SPACE), Random(seed), data.input_shape, classes, limits, known)
+    drawn = sample(space, Random(seed), data.input_shape, classes, limits, known)
     return [Submission(one) for one in islice(drawn, count)]

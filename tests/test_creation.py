@@ -22,9 +22,9 @@ from remap_ray import (
     create_study,
     open_study,
 )
-from remap_ray.creation import recipe_for
+from remap_ray.creation import recipe_for, space_of
 from remap_ray.errors import DataError, InvalidRequest, RemapError, StudyExists
-from remap_ray.space import Dense, sampling
+from remap_ray.space import Dense, Space, sampling
 from remap_ray.study import Origin, Status, Study
 from remap_ray.training import datasets
 
@@ -305,3 +305,54 @@ def test_a_recipe_survives_json(recipe: Recipe) -> None:
 def test_a_recipe_that_cannot_be_is_refused(values: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         Recipe.from_dict(values)
+
+
+# From another space
+
+OWN = """
+name = "own"
+[grids]
+conv = { filters = [4, 8, 16], kernel_size = [2, 3] }
+dense = { units = [5, 6, 7, 8, 9] }
+[transitions]
+start = { conv = 1 }
+conv = { conv = 1, dense = 1 }
+dense = { dense = 1, stop = 1 }
+[limits]
+parameters = 5000
+"""
+
+
+@pytest.mark.promise("SPACE-20")
+def test_a_study_keeps_the_space_that_it_samples_from(small: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(OWN)
+    with create_study(tmp_path / "whole", small, models=6, space=path) as study:
+        whole = networks(study)
+        assert study.space == "own"
+        assert all(one.parameters <= 5000 for one in study.models())
+        kinds = {layer.kind for one in study.models() for layer in one.architecture.layers}
+    assert kinds == {"conv", "dense"}
+    create_study(tmp_path / "grown", small, models=2, space=path).close()
+    path.write_text(OWN.replace("[4, 8, 16]", "[99]"))
+    with open_study(tmp_path / "grown") as study:
+        assert space_of(study).name == "own"
+        assert add_samples(study, 6) == 4
+        assert networks(study) == whole
+
+
+def test_a_space_that_is_none_leaves_nothing_behind(small: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text(OWN.replace("[transitions]", "[transition]"))
+    for space, reason in (("bad.toml", "the file has no transitions"), ("x", "no such file")):
+        with pytest.raises(InvalidRequest, match=reason):
+            create_study(tmp_path / "s", small, models=2, space=str(tmp_path / space))
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_study_without_a_copy_of_its_space_goes_by_the_name(small: str, tmp_path: Path) -> None:
+    with create_study(tmp_path / "s", small, models=3, space="modern") as study:
+        (study.path / "space.toml").unlink()
+        assert space_of(study) == Space.named("modern")
+        study.space = "gone"
+        with pytest.raises(InvalidRequest, match="there is no space 'gone'"):
+            space_of(study)

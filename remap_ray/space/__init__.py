@@ -4,9 +4,10 @@ Pure Python: nothing here imports more than the standard library.
 """
 
 from remap_ray.space.architecture import Architecture
-from remap_ray.space.chain import Space
+from remap_ray.space.chain import SPACES, Space
 from remap_ray.space.cost import Cost
 from remap_ray.space.layers import (
+    KINDS,
     Activation,
     AvgPool,
     BatchNorm,
@@ -23,6 +24,8 @@ from remap_ray.space.limits import Limits
 from remap_ray.space.sampling import sample
 
 __all__ = [
+    "KINDS",
+    "SPACES",
     "Activation",
     "Architecture",
     "AvgPool",

@@ -87,6 +87,38 @@ class Space:
             raise InvalidRequest(f"{path} is no text file in UTF-8") from None
         return _of_text(text, str(path))
 
+    @staticmethod
+    def find(name_or_path: str) -> Space:
+        """Give a space that comes with REMAP by its name, or read that of a file.
+
+        Raises
+        ------
+        InvalidRequest
+            It is neither one of `SPACES` nor a file that holds a space.
+        """
+        if name_or_path in SPACES:
+            return Space.named(name_or_path)
+        if not Path(name_or_path).exists():
+            raise InvalidRequest(
+                f"there is no space {name_or_path!r}, and no such file; known are "
+                f"{', '.join(SPACES)}, and a TOML file of your own goes by its path"
+            )
+        return Space.load(name_or_path)
+
+    @property
+    def toml(self) -> str:
+        """The space as the text of a file that `load` reads as an equal one."""
+        return space_file.written(
+            {
+                "name": self.name,
+                "strictly_larger": self.strictly_larger,
+                "grids": self.grids,
+                "transitions": self.transitions,
+                "transitions_after_dense": self.transitions_after_dense,
+                "limits": self.limits,
+            }
+        )
+
     def row(self, previous: Layer | None, after_dense: bool) -> Row:
         """Give the successors of a layer (None: of the input) with their weights.
 

@@ -14,13 +14,14 @@
     The same once the data is flat, by a dense layer or a global pool. Left out, it is the
     first table without what needs an image.
 ``[limits]``
-    ``parameters``, ``multiply_adds``, ``layers``: the most of each. ``required`` and
-    ``forbidden``: lists of kinds. Parameters are limited to a million when left out.
+    ``parameters``, ``multiply_adds``, ``layers``: the most of each, or ``"any"``. ``required``
+    and ``forbidden``: lists of kinds. Parameters are limited to a million when left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
 from math import inf
 from typing import Any
@@ -29,13 +30,17 @@ from remap_ray.errors import InvalidRequest
 from remap_ray.space.layers import KINDS, Value
 from remap_ray.space.limits import Limits
 
-__all__ = ["START", "STOP", "Row", "Table", "checked"]
+__all__ = ["START", "STOP", "Row", "Table", "checked", "written"]
 
 START = "start"
 STOP = "stop"
 Row = Mapping[str, float]
 Table = Mapping[str, Row]
 Grids = dict[str, dict[str, tuple[Value, ...]]]
+
+COUNTED = ("parameters", "multiply_adds", "layers")
+ANY = "any"
+"""Stands for no limit: TOML has no null."""
 
 FLAT = ("dense", "global_avg_pool")
 """Kinds after which the second table counts."""
@@ -185,11 +190,44 @@ def _limits(given: object) -> Limits:
     known = {one.name for one in fields(Limits)}
     table = _table("limits", given)
     _keys("limits", table, set(), known)
-    for name in ("parameters", "multiply_adds", "layers"):
+    for name in COUNTED:
         value = table.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise InvalidRequest(f"limits.{name} must be a whole number, not {value!r}")
+        if value != ANY and (isinstance(value, bool) or not isinstance(value, int)):
+            raise InvalidRequest(f'limits.{name} must be a whole number or "any", not {value!r}')
     for name in ("required", "forbidden"):
         if not isinstance(table.get(name, []), list):
             raise InvalidRequest(f"limits.{name} must be a list of kinds, not {table[name]!r}")
-    return Limits(**table)
+    without = {name: None for name in COUNTED if table.get(name) == ANY}
+    return Limits(**{**table, **without})
+
+
+def written(form: Mapping[str, Any]) -> str:
+    """Write the fields of a `Space` as a TOML file that `checked` reads as the same.
+
+    A kind with no entry in the grids, or a name with a quote, comes out as it went in.
+    """
+    limits: Limits = form["limits"]
+    lines = [
+        f"name = {_text(form['name'])}",
+        f"strictly_larger = {_text(form['strictly_larger'])}",
+        "",
+        "[limits]",
+    ]
+    for one in fields(Limits):
+        value = getattr(limits, one.name)
+        lines.append(f"{one.name} = {_text(ANY if value is None else value)}")
+    for title in ("transitions", "transitions_after_dense"):
+        lines += ["", f"[{title}]"]
+        for name, row in form[title].items():
+            cells = ", ".join(f"{successor} = {weight!r}" for successor, weight in row.items())
+            lines.append(f"{name} = {{ {cells} }}")
+    for kind, grid in form["grids"].items():
+        lines += ["", f"[grids.{kind}]", *(f"{name} = {_text(grid[name])}" for name in grid)]
+    return "\n".join(lines) + "\n"
+
+
+def _text(value: object) -> str:
+    """Write a TOML value: what JSON writes, but for the one control character that it leaves."""
+    if isinstance(value, Collection) and not isinstance(value, str):
+        value = sorted(value) if isinstance(value, frozenset) else list(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -25,6 +25,7 @@ from remap_ray.version import VERSION
 __all__ = [
     "DATABASE",
     "IMAGES",
+    "SPACE",
     "WEIGHTS",
     "check",
     "check_free",
@@ -35,12 +36,15 @@ __all__ = [
 
 DATABASE = "study.db"
 WEIGHTS = "weights"
+SPACE = "space.toml"
+"""What the study's models are sampled from, so that a later version draws the same ones."""
 IMAGES = "validation.npy"
 """The validation part's images as a person sees them, uint8 (n, H, W) or (n, H, W, 3)."""
 
 PART = f"{DATABASE}.part"
 LEFTOVERS = frozenset(
-    [IMAGES, f"{IMAGES}.part", *(f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal"))]
+    [f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")]
+    + [SPACE, f"{SPACE}.part", IMAGES, f"{IMAGES}.part"]
 )
 """What a crash while creating may leave; the next attempt starts from these anew."""
 
@@ -49,6 +53,7 @@ def create(
     path: Path,
     values: Mapping[str, Any],
     thumbnails: Iterable[Thumbnail],
+    space: str,
     images: NDArray[np.uint8] | None = None,
 ) -> None:
     """Make the directory and database of a new study.
@@ -62,6 +67,8 @@ def create(
         Absolute; does not exist yet, or is an empty directory.
     values
         The columns of the table ``study``.
+    space
+        What is kept as `SPACE`; nothing is where it is empty.
     images
         What is kept as `IMAGES`; without it there is no such file.
 
@@ -82,6 +89,8 @@ def create(
             check_free(path)
             try:
                 _fill(path / PART, path.name, values, thumbnails)
+                if space:
+                    write_whole(path / SPACE, space.encode())
                 if images is not None:
                     write_whole(path / IMAGES, _npy(images))
                 (path / PART).rename(path / DATABASE)

@@ -124,7 +124,7 @@ class Study:
         seed: int,
         space: str = "paper",
         clock: Callable[[], float] = time.time,
-        *,
+        space_toml: str = "",
         images: NDArray[np.uint8] | None = None,
     ) -> Study:
         """Create a study in a directory that does not exist or is empty.
@@ -132,6 +132,12 @@ class Study:
         The database gets its name only when it is complete, so a crash leaves no
         half-made study. ``images`` are those of the validation part as a person sees
         them, (n, H, W) or (n, H, W, 3), in the order of its labels.
+
+        Parameters
+        ----------
+        space, space_toml
+            The name of the space that its models are sampled from, and the text that
+            is kept of it beside the database.
 
         Raises
         ------
@@ -149,6 +155,7 @@ class Study:
                 "validation_labels": validation_labels.astype(np.uint8).tobytes(),
             },
             thumbnails,
+            space_toml,
             images,
         )
         return Study(path.absolute(), clock)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from remap_panel.cli import main
+from remap_ray.creation import create_study
 from remap_ray.study.schema import FORMAT
 from tests import synthetic
 
@@ -185,3 +186,25 @@ def test_an_npz_with_objects_in_it_is_never_unpickled(capsys: Capsys, here: Path
 def test_no_command(capsys: Capsys, here: Path) -> None:
     assert "COMMAND" in refused(capsys, here)
     assert "'fly'" in refused(capsys, here, "fly")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--space", "mordern"), "no space 'mordern', and no such file; known are paper, modern"),
+        (("--require", "conv,flatten"), "no layer kind 'flatten'; known are conv"),
+        (("--require", "conv", "--forbid", "conv"), "conv cannot be both required and forbidden"),
+        (("--space", "modern", "--max-layers", "1"), "gave no further architecture"),
+    ],
+)
+def test_an_impossible_space_or_limit(
+    capsys: Capsys, here: Path, options: tuple[str, ...], reason: str
+) -> None:
+    assert reason in refused(capsys, here, "sample", "s", "--data", "digits", *options)
+    assert not (here / "s").exists()
+
+
+def test_another_space_than_the_study_was_created_with(capsys: Capsys, here: Path) -> None:
+    create_study(here / "s", models=2, space="modern").close()
+    said = refused(capsys, here, "sample", "s", "--space", "paper", "--models", "3")
+    assert "was created with the space modern, which cannot change to paper" in said
