@@ -21,6 +21,7 @@ from remap_panel.feed import Feed
 from remap_panel.fragment import Address, Curtain, Fragment
 from remap_panel.state import LINKED, ExplorerState
 from remap_panel.views import data_selector, header
+from remap_panel.views.compare import Compare
 from remap_panel.views.data_selector import DataSelector
 from remap_panel.views.drawer import Drawer
 from remap_panel.views.header import Header
@@ -34,10 +35,10 @@ from remap_ray.study import Status
 
 __all__ = ["make_page", "make_problem_page", "tabs"]
 
-TABS = ("data", "inspector", "queue")
-"""Names of the tabs, from left to right."""
+TABS = ("data", "inspector", "compare", "queue")
+"""Names of the tabs as the state and the page's address call them, from left to right."""
 
-DATA, INSPECTOR, QUEUE = range(3)
+DATA, INSPECTOR, COMPARE, QUEUE = range(len(TABS))
 """Places of the tabs."""
 
 BROWSER = re.compile("[0-9a-f]{16}")
@@ -53,7 +54,7 @@ PAGE = """
 <section class="card overview-card">{{ embed(roots.overview) }}
 {{ embed(roots.needs) }}</section>
 <section class="card drawer-card" aria-label="Model drawer" data-list="drawer">
-<div class="head"><h2>Model drawer</h2>{{ embed(roots.lists) }}</div>
+{{ embed(roots.lists) }}
 <div class="stack"><div class="drawer-place">{{ embed(roots.drawer) }}</div>
 <div class="listing-place">{{ embed(roots.listing) }}</div></div></section>
 <section class="card tabs-card" aria-label="Details">{{ early_data }}{{ embed(roots.tabs) }}
@@ -64,7 +65,8 @@ PAGE = """
 """
 
 EARLY_TABS = """
-<p class="names"><b>Data selector</b><span>Model inspector</span><span>Queue</span></p>
+<p class="names"><b>Data selector</b><span>Model inspector</span><span>Compare</span>
+<span>Queue</span></p>
 """
 
 EARLY_TABS_STYLE = """
@@ -179,6 +181,7 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
     made = pmui.Tabs(
         (_label("Data selector"), DataSelector(state)),
         (_label("Model inspector"), Inspector(state)),
+        (_label("Compare"), Compare(state)),
         (queue, Queue(state)),
         active=TABS.index(state.tab) if state.tab in TABS else DATA,
         theme_config=frame.material_theme(),
@@ -188,6 +191,13 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
         margin=0,
     )
     state.param.watch(lambda _: queue.param.update(html=_queue_label(state)), "snapshot")
+    made.param.watch(lambda event: state.param.update(tab=TABS[event.new]), "active")
+
+    def open_tab(_: object) -> None:
+        if state.tab in TABS:
+            made.active = TABS.index(state.tab)
+
+    state.param.watch(open_tab, "tab")
 
     def inspect(_: object) -> None:
         # Whoever watches the queue, or has chosen a tab before, is left where they are.
@@ -195,14 +205,8 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
             state.tab = TABS[INSPECTOR]
         state.param.unwatch(watcher)
 
-    def turn(_: object) -> None:
-        if state.tab in TABS:
-            made.active = TABS.index(state.tab)
-
     if state.inspected is None:
         watcher = state.param.watch(inspect, "inspected")
-    state.param.watch(turn, "tab")
-    made.param.watch(lambda event: state.param.update(tab=TABS[event.new]), "active")
     return made
 
 
