@@ -570,6 +570,7 @@ export function render({model, view}) {
     brush.restore()
     const hovered = over ?? model.hovered
     root.dataset.hovered = hovered ?? ""
+    root.dataset.inspected = model.inspected ?? ""
     for (const number of new Set([model.inspected, hovered])) {
       const row = there(number)
       if (row === null) continue
