@@ -85,8 +85,12 @@ class Explorer:
     def lasso(self, numbers: set[int], room: float = 14.0) -> None:
         """Drag a lasso around circles, along the box that holds them, with some room."""
         places = [place for number, place in self.circles().items() if number in numbers]
-        left, right = min(x for x, _ in places) - room, max(x for x, _ in places) + room
-        top, bottom = min(y for _, y in places) - room, max(y for _, y in places) + room
+        box = self.page.locator(".plot").bounding_box()
+        assert box, "the overview's figure is not seen"
+        left = max(min(x for x, _ in places) - room, box["x"] + 1)
+        right = min(max(x for x, _ in places) + room, box["x"] + box["width"] - 1)
+        top = max(min(y for _, y in places) - room, box["y"] + 1)
+        bottom = min(max(y for _, y in places) + room, box["y"] + box["height"] - 1)
         self.page.get_by_role("button", name="drag around models").click()
         self.page.mouse.move(left, top)
         self.page.mouse.down()
