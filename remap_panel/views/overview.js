@@ -700,6 +700,7 @@ export function render({model, view}) {
   let telling = 0
   let pressed = null
   let by_key = false // whether the arrow keys led to the circle
+  let roping = false // whether the press that ends now drew a rope
   let roped = [] // corners of the box or lasso that is being drawn, in px of the canvas
 
   function nearest(event) {
@@ -784,6 +785,7 @@ export function render({model, view}) {
   plot.addEventListener("pointerleave", leave)
   plot.addEventListener("pointerdown", (event) => {
     pressed = {x: event.clientX, y: event.clientY}
+    roping = false
     show_tip()
     if (way !== "pan" && event.button === 0) {
       event.preventDefault()
@@ -792,8 +794,9 @@ export function render({model, view}) {
     }
   })
   plot.addEventListener("click", (event) => {
-    const click = dragged(event) ? null : nearest(event)
+    const click = dragged(event) || roping ? null : nearest(event)
     pressed = null
+    roping = false
     if (click != null) model.send_msg({click})
   })
 
@@ -814,7 +817,11 @@ export function render({model, view}) {
     roped = []
     if (rope.length === 0) return
     paint_lit()
-    if (!dragged(event) || rope.length < 3) return
+    const [from_x, from_y] = rope[0]
+    const reach = Math.max(...rope.map(([x, y]) => Math.hypot(x - from_x, y - from_y)))
+    if (reach <= DRAGGED) return
+    // A rope that ends where it began is no click.
+    roping = true
     const found = within(rope)
     const before = event.shiftKey ? model.selection : []
     model.send_msg({select: [...new Set([...before, ...found])]})

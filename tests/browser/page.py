@@ -102,6 +102,10 @@ class Explorer:
         """Press the switch of a list beside the drawer, such as ``nearest``."""
         self.page.locator(f'[data-value="{name}"] input').click()
 
+    def address(self) -> str:
+        """Read the page's address as the browser shows it now."""
+        return str(self.page.evaluate("() => location.href"))
+
     def overview(self, name: str) -> str:
         """Read an attribute of the overview's root, such as ``data-front``."""
         return self.page.locator("section.overview").get_attribute(name) or ""

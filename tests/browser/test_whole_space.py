@@ -109,8 +109,8 @@ def test_baselines_are_found_as_in_the_paper(digits: Path, explore: Explore) -> 
         expect(page.get_by_text(f"m{fifth} · sampled")).to_be_visible()
 
         # The address leads back here.
-        explorer.wait(lambda: f"model={fifth}" in page.url, "the address")
-        assert parse_qs(urlsplit(page.url).query)["map"] == ["structure"]
+        explorer.wait(lambda: f"model={fifth}" in explorer.address(), "the address")
+        assert parse_qs(urlsplit(explorer.address()).query)["map"] == ["structure"]
         page.reload()
         explorer.resting_circles(everyone)
         assert explorer.overview("data-projection") == "structure"
@@ -162,8 +162,8 @@ def test_the_best_for_two_classes_under_a_limit_takes_four_clicks(
         expect(page.get_by_role("tooltip")).to_contain_text("falls short")
 
         # Tomorrow the needs are still there, in this browser.
-        explorer.wait(lambda: "max_parameters=100000" in page.url, "the address")
-        page.goto(page.url.partition("?")[0])
+        explorer.wait(lambda: "max_parameters=100000" in explorer.address(), "the address")
+        page.goto(explorer.address().partition("?")[0])
         expect(page.get_by_text(f"{len(fits)} of 60 fit")).to_be_visible()
 
 
@@ -188,12 +188,12 @@ def test_two_browsers_share_the_drawer_and_nothing_else(
         for number in selected:
             expect(second.row("drawer", number)).to_be_visible()
         first.choose_projection("structure")
-        first.wait(lambda: "map=structure" in first.page.url, "the address")
+        first.wait(lambda: "map=structure" in first.address(), "the address")
         assert second.overview("data-selection") == ""
         assert second.overview("data-projection") == "accuracy"
 
         # A link opens the same view elsewhere.
-        second.page.goto(first.page.url)
+        second.page.goto(first.address())
         second.wait(lambda: second.overview("data-projection") == "structure", "the link's view")
         assert {int(one) for one in second.overview("data-selection").split()} == selected
         context.close()
@@ -217,7 +217,7 @@ def test_the_page_survives_a_new_server(
         explorer.choose_projection("predictions")
         explorer.resting_circles(set(range(1, 7)))
         explorer.click_circle(4)
-        explorer.wait(lambda: "model=4" in page.url, "the address")
+        explorer.wait(lambda: "model=4" in explorer.address(), "the address")
 
         served.kill_all()
         lost = page.get_by_role("alert").filter(has_text="connection to REMAP is lost")
@@ -296,7 +296,7 @@ def test_hostile_names_and_notes_are_text_everywhere(tmp_path: Path, explore: Ex
         expect(page.locator(".remap-listing .tabulator-row")).to_have_count(6)
         explorer.click_circle(1)
         expect(page.get_by_text("m1 · sampled")).to_be_visible()
-        explorer.wait(lambda: "classes=0,1" in page.url, "the address")
+        explorer.wait(lambda: "classes=0,1" in explorer.address(), "the address")
         assert page.locator("img[onerror]").count() == 0
         assert page.title() == "REMAP · evil"
         assert study.drawer()[0].note == note
@@ -309,7 +309,7 @@ def test_the_overview_is_worked_by_keyboard(tmp_path: Path, explore: Explore) ->
         page = explorer.page
         places = explorer.resting_circles(set(range(1, 8)))
         order = sorted(places, key=lambda number: places[number][0])
-        page.locator('[data-projection="accuracy"] input').focus()
+        page.get_by_role("radio", name="accuracy × size").focus()
         page.keyboard.press("Tab")
         for number in order[:3]:
             page.keyboard.press("ArrowRight")
