@@ -69,6 +69,11 @@ def notice(
             "This study is read-only: you can look at it, but nothing can be changed or trained. "
             "To go on with it, copy its directory to where it can be written."
         )
+    if not snapshot.models:
+        return Notice(
+            "This study has no models yet. To sample and train some, run",
+            f"remap sample {shlex.quote(str(path))} --models 100",
+        )
     waiting = snapshot.counts[Status.QUEUED] + snapshot.counts[Status.TRAINING]
     if not waiting or snapshot.heartbeat.alive:
         return None

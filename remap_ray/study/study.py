@@ -19,14 +19,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, Table, func, select, update
+from sqlalchemy import Connection, RowMapping, Table, func, inspect, select, update
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
-from remap_ray.errors import DiskFull, StudyReadOnly
+from remap_ray.errors import DiskFull, InvalidRequest, StudyReadOnly
 from remap_ray.recipe import Recipe
 from remap_ray.study import deletion, directory, media, rows, schema
 from remap_ray.study.files import is_full, is_read_only
@@ -121,11 +121,13 @@ class Study(Wishes):
         space: str = "paper",
         clock: Callable[[], float] = time.time,
         space_toml: str = "",
+        images: NDArray[np.uint8] | None = None,
     ) -> Study:
         """Create a study in a directory that does not exist or is empty.
 
         The database gets its name only when it is complete, so a crash leaves no
-        half-made study.
+        half-made study. ``images`` are those of the validation part as a person sees
+        them, (n, H, W) or (n, H, W, 3), in the order of its labels.
 
         Parameters
         ----------
@@ -150,6 +152,7 @@ class Study(Wishes):
             },
             thumbnails,
             space_toml,
+            images,
         )
         return Study(path.absolute(), clock)
 
@@ -361,12 +364,63 @@ class Study(Wishes):
             found = connection.execute(query).scalar()
         return None if found is None else np.frombuffer(found, dtype=np.uint8)
 
+    def predictions_of(self, numbers: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
+        """Give several models' predicted labels, uint8 (n,) each; those without any are left out.
+
+        Parameters
+        ----------
+        numbers
+            At most some thousands.
+        """
+        table = schema.predictions
+        with self.reading() as connection:
+            query = select(table.c.model, table.c.labels).where(table.c.model.in_(numbers))
+            found = connection.execute(query).all()
+        return {int(number): np.frombuffer(labels, np.uint8) for number, labels in found}
+
+    def labels_of_item(self, item: int) -> dict[int, int]:
+        """Give what every model predicts for one validation image, by model.
+
+        Parameters
+        ----------
+        item
+            Index in the validation part, from 0.
+
+        Raises
+        ------
+        InvalidRequest
+            There is no such image.
+        """
+        if not 0 <= item < len(self.validation_labels):
+            raise InvalidRequest(
+                f"there is no validation image {item}, only 0 to {len(self.validation_labels) - 1}"
+            )
+        table = schema.predictions
+        with self.reading() as connection:
+            # SQLite cuts out the one byte: labels of thousands of models do not travel for it.
+            query = select(table.c.model, func.substr(table.c.labels, item + 1, 1))
+            return {int(number): label[0] for number, label in connection.execute(query)}
+
     def thumbnails(self) -> tuple[Thumbnail, ...]:
         """Give the images that were kept of each class when the study was created."""
         with self.reading() as connection:
             query = select(schema.thumbnails).order_by(schema.thumbnails.c.id)
             found = connection.execute(query).mappings().all()
         return tuple(Thumbnail(row["label"], row["png"]) for row in found)
+
+    def images(self) -> NDArray[np.uint8] | None:
+        """Give the validation images as a person sees them, in the order of their labels.
+
+        They are read from the disk only where they are looked at.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            uint8 (n, H, W) or (n, H, W, 3); None where the study keeps none, as those made
+            before it did.
+        """
+        found = directory.read_images(self.path)
+        return found if found is not None and len(found) == len(self.validation_labels) else None
 
     def layout(self, name: str) -> Layout | None:
         """Give a map's layout as its last refit left it, None before the first."""
@@ -402,6 +456,16 @@ class Study(Wishes):
             query = query.order_by(table.c.position)
             found = connection.execute(query).mappings().all()
         return tuple(rows.drawer_entry(row) for row in found)
+
+    def needs(self, browser: str) -> dict[str, Any] | None:
+        """Give what was kept for a browser by `keep_needs`, None where nothing was."""
+        table = schema.needs
+        with self.reading() as connection:
+            if not inspect(connection).has_table(table.name):
+                return None
+            found = connection.execute(select(table.c.form).where(table.c.browser == browser))
+            form = found.scalar()
+        return None if form is None else dict(form)
 
     def heartbeat(self) -> Heartbeat:
         """Say who trains the study, whether they are alive, and whether the queue is paused."""

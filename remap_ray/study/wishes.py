@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,15 +18,22 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, final
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from remap_ray.errors import InvalidRequest, UnknownModel
 from remap_ray.recipe import Recipe
 from remap_ray.space import Architecture
-from remap_ray.study import deletion, halving, rows, schema
+from remap_ray.study import deletion, halving, kept, rows, schema
 from remap_ray.study.directory import DATABASE
-from remap_ray.study.records import DataSummary, Heartbeat, Model, Origin, Status
+from remap_ray.study.records import (
+    DataSummary,
+    DrawerEntry,
+    Heartbeat,
+    Model,
+    Origin,
+    Status,
+)
 
 __all__ = ["Submission", "Wishes", "check_share", "model_seed", "places", "stamp"]
 
@@ -427,27 +434,68 @@ class Wishes(ABC):
         return len(gone)
 
     def keep(self, number: int, note: str = "") -> None:
-        """Put a model into the drawer, at its end; one that is there stays where it is."""
+        """Put a model into the drawer, at its end; one that is there stays as it is."""
         with self.writing() as (connection, change):
             find(connection, number)
-            last = connection.execute(select(func.max(schema.drawer.c.position))).scalar() or 0.0
-            row = upsert(schema.drawer).values(
-                model=number, position=last + 1, note=note, changed=change
-            )
-            connection.execute(row.on_conflict_do_nothing())
-            deletion.unmark(connection, schema.drawer, number)
+            kept.append(connection, change, [number], note)
 
-    def let_go(self, number: int) -> None:
-        """Take a model out of the drawer; one that is not there raises `UnknownModel`."""
+    def keep_all(self, numbers: Iterable[int]) -> tuple[int, ...]:
+        """Put models into the drawer, at its end and in this order, all in one transaction.
+
+        Gives those that were not there before; one that the study does not have raises
+        `UnknownModel`, and nothing is kept.
+        """
         with self.writing() as (connection, change):
-            table: Table = schema.drawer
-            shown = select(schema.models.c.number).where(~schema.models.c.deleted)
-            gone = connection.execute(
-                delete(table).where(table.c.model == number, table.c.model.in_(shown))
-            ).rowcount
-            if not gone:
-                raise UnknownModel(number, "the drawer")
-            deletion.mark(connection, table, number, change)
+            wanted = tuple(dict.fromkeys(numbers))
+            for number in wanted:
+                find(connection, number)
+            return kept.append(connection, change, wanted)
+
+    def put_back(self, entries: Iterable[DrawerEntry]) -> None:
+        """Put models into the drawer with the place and the note that they had there."""
+        with self.writing() as (connection, change):
+            for entry in entries:
+                find(connection, entry.model)
+                kept.put(connection, change, entry)
+
+    def let_go(self, *numbers: int) -> None:
+        """Take models out of the drawer; one that is not there raises `UnknownModel`."""
+        with self.writing() as (connection, change):
+            for number in numbers:
+                kept.drop(connection, change, number)
+
+    def annotate(self, number: int, note: str) -> None:
+        """Write the note of a model in the drawer, instead of what was there.
+
+        Raises
+        ------
+        UnknownModel
+            The model is not in the drawer.
+        InvalidRequest
+            The note is longer than 10,000 characters.
+        """
+        with self.writing() as (connection, change):
+            kept.annotate(connection, change, number, note)
+
+    def arrange(self, number: int, before: int | None = None) -> None:
+        """Move a model of the drawer to right above another, or to the end.
+
+        Raises
+        ------
+        UnknownModel
+            One of the two is not in the drawer.
+        """
+        with self.writing() as (connection, change):
+            kept.arrange(connection, change, number, before)
+
+    def keep_needs(self, browser: str, form: Mapping[str, Any]) -> None:
+        """Keep what a browser's person needs of a model; no reader follows it."""
+        with self.unnumbered() as connection:
+            schema.needs.create(connection, checkfirst=True)
+            row = upsert(schema.needs).values(browser=browser, form=dict(form))
+            connection.execute(
+                row.on_conflict_do_update(index_elements=("browser",), set_={"form": dict(form)})
+            )
 
 
 def places(

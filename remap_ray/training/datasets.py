@@ -14,9 +14,9 @@ from remap_ray.errors import DataError, InvalidRequest
 from remap_ray.training import cifar10, fashion_mnist, image_folder, npz, quickdraw
 from remap_ray.training.download import Progress, quiet
 from remap_ray.training.parts import DataSet, Images, Part, divided
-from remap_ray.training.thumbnails import thumbnails
+from remap_ray.training.thumbnails import thumbnails, viewable
 
-__all__ = ["NAMES", "DataSet", "Part", "fingerprint", "load", "scaled", "thumbnails"]
+__all__ = ["NAMES", "DataSet", "Part", "fingerprint", "load", "scaled", "thumbnails", "viewable"]
 
 FINGERPRINT_DIGITS = 16
 

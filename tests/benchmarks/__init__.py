@@ -24,6 +24,7 @@ NAMES = (
     "study",
     "queue",
     "page",
+    "watching",
 )
 """The benchmarks, in the order in which they run and are reported."""
 
