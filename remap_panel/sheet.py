@@ -117,7 +117,8 @@ def button(
         Its class in the style sheet.
     """
     value = str(value)
-    said = label if not label or words in label or len(words) < 3 else f"{words}: {label}"
+    spoken = any(letter.isalnum() for letter in words) and words not in label
+    said = f"{words}: {label}" if label and spoken else label
     given = {
         "class": kind,
         "data-act": act,
