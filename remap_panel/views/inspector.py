@@ -173,7 +173,7 @@ class Inspector(Viewer):
         self.curves = Curves()
         self.confusion = Confusion(self._names)
         self._many = len(self._names) > matrix.MOST_CLASSES
-        self._empty = Sheet(html=EMPTY, stylesheets=[STYLE])
+        self._empty = Sheet(stylesheets=[STYLE])
         self.head = Sheet(self._act, self._hover, stylesheets=[STYLE])
         self.wishes = Sheet(self._act, self._hover, stylesheets=[STYLE])
         self._facts = Sheet(stylesheets=[STYLE])
@@ -222,7 +222,7 @@ class Inspector(Viewer):
     def _show(self) -> None:
         snapshot = self._state.snapshot
         model = self._state.model(self._state.inspected)
-        self._empty.visible = model is None
+        self._empty.html = EMPTY if model is None else ""
         self._body.visible = model is not None
         if model is None:
             return
