@@ -1,7 +1,7 @@
 """What has been tried: the meeting place of all processes."""
 
 from remap_ray.study.holder import Holder
-from remap_ray.study.lease import Lease, take_lease
+from remap_ray.study.lease import Lease, announce, take_lease, withdraw
 from remap_ray.study.queue import duration, pace_of, reasons, seconds_left
 from remap_ray.study.records import (
     MAPS,
@@ -16,9 +16,11 @@ from remap_ray.study.records import (
     Placement,
     Status,
     Thumbnail,
+    Wished,
 )
-from remap_ray.study.study import Study, Submission, open_study
+from remap_ray.study.study import Study, open_study
 from remap_ray.study.watch import Watch
+from remap_ray.study.wishes import Submission
 
 __all__ = [
     "MAPS",
@@ -38,10 +40,13 @@ __all__ = [
     "Submission",
     "Thumbnail",
     "Watch",
+    "Wished",
+    "announce",
     "duration",
     "open_study",
     "pace_of",
     "reasons",
     "seconds_left",
     "take_lease",
+    "withdraw",
 ]
