@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
+from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
@@ -13,14 +16,18 @@ from panel.theme import Design
 from panel_material_ui.notifications import NotificationArea
 
 from remap_panel import frame
+from remap_panel.connection import Connection
 from remap_panel.feed import Feed
-from remap_panel.fragment import Curtain, Fragment
-from remap_panel.state import ExplorerState
+from remap_panel.fragment import Address, Curtain, Fragment
+from remap_panel.state import LINKED, ExplorerState
 from remap_panel.views import data_selector, header
+from remap_panel.views.compare import Compare
 from remap_panel.views.data_selector import DataSelector
 from remap_panel.views.drawer import Drawer
 from remap_panel.views.header import Header
 from remap_panel.views.inspector import Inspector
+from remap_panel.views.listing import Listing
+from remap_panel.views.needs import NeedsView
 from remap_panel.views.overview import Overview
 from remap_panel.views.queue import Queue
 from remap_ray.errors import RemapError
@@ -28,8 +35,14 @@ from remap_ray.study import Status
 
 __all__ = ["make_page", "make_problem_page", "tabs"]
 
-DATA, INSPECTOR, QUEUE = range(3)
+TABS = ("data", "inspector", "compare", "queue")
+"""Names of the tabs as the state and the page's address call them, from left to right."""
+
+DATA, INSPECTOR, COMPARE, QUEUE = range(len(TABS))
 """Places of the tabs."""
+
+BROWSER = re.compile("[0-9a-f]{16}")
+"""What a browser is known by: a number that says nothing of who uses it."""
 
 PAGE = """
 <header class="header">
@@ -38,17 +51,22 @@ PAGE = """
 </header>
 <div class="notice-place">{{ early_notice }}{{ embed(roots.notice) }}</div>
 <main class="main">
-<section class="card overview-card">{{ embed(roots.overview) }}</section>
-<section class="card drawer-card" aria-label="Model drawer"><h2>Model drawer</h2>
-{{ embed(roots.drawer) }}</section>
+<section class="card overview-card">{{ embed(roots.overview) }}
+{{ embed(roots.needs) }}</section>
+<section class="card drawer-card" aria-label="Model drawer" data-list="drawer">
+{{ embed(roots.lists) }}
+<div class="stack"><div class="drawer-place">{{ embed(roots.drawer) }}</div>
+<div class="listing-place">{{ embed(roots.listing) }}</div></div></section>
 <section class="card tabs-card" aria-label="Details">{{ early_data }}{{ embed(roots.tabs) }}
 </section>
 </main>
-<div class="unseen">{{ embed(roots.told) }}</div>
+<div class="unseen">{{ embed(roots.told) }}{{ embed(roots.address) }}</div>
+{{ embed(roots.connection) }}
 """
 
 EARLY_TABS = """
-<p class="names"><b>Data selector</b><span>Model inspector</span><span>Queue</span></p>
+<p class="names"><b>Data selector</b><span>Model inspector</span><span>Compare</span>
+<span>Queue</span></p>
 """
 
 EARLY_TABS_STYLE = """
@@ -106,10 +124,15 @@ def make_page(path: Path) -> frame.Document:
     feed = Feed.of(path)
     _configure()
     state = ExplorerState(feed)
+    browser = pn.state.cookies.get("remap-browser", "")
+    browser = browser if BROWSER.fullmatch(browser) else secrets.token_hex(8)
+    state.recognize(browser)
+    state.open_link(_query())
     head = Header(state)
     page = frame.document(
         PAGE,
         f"REMAP · {feed.study.name}",
+        browser=browser,
         early_bar=frame.early(head.bar.html, header.BAR_STYLE),
         early_notice=frame.early(head.notice.html, header.NOTICE_STYLE),
         early_data=frame.early(
@@ -121,12 +144,20 @@ def make_page(path: Path) -> frame.Document:
     corner = pn.Column(margin=0)
     # Views are drawn in this order: the overview is what people come for.
     page.add_panel("overview", Overview(state))
+    page.add_panel("needs", NeedsView(state))
     page.add_panel("bar", head.bar)
     page.add_panel("notice", head.notice)
     page.add_panel("drawer", Drawer(state))
+    listing = Listing(state)
+    page.add_panel("lists", listing.choice)
+    page.add_panel("listing", listing)
     page.add_panel("tabs", right)
     page.add_panel("corner", corner)
     page.add_panel("told", head.announcement)
+    page.add_panel("connection", Connection(margin=0))
+    address = Address(query=state.query, margin=0)
+    page.add_panel("address", address)
+    state.param.watch(lambda *_: address.param.update(query=state.query), list(LINKED))
 
     def finish() -> None:
         right.extend([tabs(state), Curtain(selector=".tabs-card > .early", margin=0)])
@@ -150,8 +181,9 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
     made = pmui.Tabs(
         (_label("Data selector"), DataSelector(state)),
         (_label("Model inspector"), Inspector(state)),
+        (_label("Compare"), Compare(state)),
         (queue, Queue(state)),
-        active=DATA if state.inspected is None else INSPECTOR,
+        active=TABS.index(state.tab) if state.tab in TABS else DATA,
         theme_config=frame.material_theme(),
         sx=TABS_STYLE,
         styles={"min-width": "0"},
@@ -159,16 +191,29 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
         margin=0,
     )
     state.param.watch(lambda _: queue.param.update(html=_queue_label(state)), "snapshot")
+    made.param.watch(lambda event: state.param.update(tab=TABS[event.new]), "active")
+
+    def open_tab(_: object) -> None:
+        if state.tab in TABS:
+            made.active = TABS.index(state.tab)
+
+    state.param.watch(open_tab, "tab")
 
     def inspect(_: object) -> None:
         # Whoever watches the queue, or has chosen a tab before, is left where they are.
-        if made.active == DATA:
-            made.active = INSPECTOR
+        if state.tab == TABS[DATA]:
+            state.tab = TABS[INSPECTOR]
         state.param.unwatch(watcher)
 
     if state.inspected is None:
         watcher = state.param.watch(inspect, "inspected")
     return made
+
+
+def _query() -> str:
+    """Give the query of the address that the session's page was asked by."""
+    asked: dict[str, list[bytes]] = pn.state.session_args or {}
+    return urlencode([(k, v.decode("utf-8", "replace")) for k, each in asked.items() for v in each])
 
 
 def _label(html: str) -> Fragment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -18,7 +19,7 @@ from remap_panel.snapshot import Snapshot
 from remap_ray.errors import RemapError
 from remap_ray.study import DrawerEntry, Model, Study
 
-__all__ = ["COMPARED", "PROJECTIONS", "ExplorerState"]
+__all__ = ["COMPARED", "LINKED", "PROJECTIONS", "ExplorerState"]
 
 PROJECTIONS = {
     "accuracy": "accuracy × size",
@@ -29,6 +30,8 @@ PROJECTIONS = {
 
 COMPARED = 6
 """Models that can be compared side by side at most."""
+
+LOG = logging.getLogger(__name__)
 
 LINKED = (
     "inspected", "projection", "classes", "needs", "selection", "comparison", "item", "tab",
@@ -163,13 +166,16 @@ class ExplorerState(param.Parameterized):
         """Choose models, such as those inside a lasso; unknown ones are left out."""
         self.selection = sorted({one for one in numbers if one in self.snapshot.models})
 
-    def choose_class(self, label: int, weight: float | None = 1.0) -> None:
-        """Weigh a class, or with None no more; one whose weight is the same is let go."""
+    def choose_class(self, label: int) -> None:
+        """Have a class count, or no more where it does already: what a click on its card means."""
+        self.weigh_class(label, None if label in self.classes else 1.0)
+
+    def weigh_class(self, label: int, weight: float | None) -> None:
+        """Weigh a class against the other chosen ones; None lets it go."""
         rest = {one: weighs for one, weighs in self.classes.items() if one != label}
-        if weight is None or self.classes.get(label) == weight:
-            self.classes = rest
-        else:
-            self.classes = weights_of({**rest, label: weight}, self._class_count)
+        if weight is not None:
+            rest[label] = weight
+        self.classes = weights_of(rest, self._class_count)
 
     def compare(self, numbers: Iterable[int]) -> None:
         """Compare up to `COMPARED` models, in this order."""
@@ -194,6 +200,8 @@ class ExplorerState(param.Parameterized):
         models = self.snapshot.models
         if found.get("inspected") not in models:
             found.pop("inspected", None)
+            # There is nothing to inspect.
+            found["tab"] = found["tab"].replace("inspector", "data")
         if found.get("projection") not in PROJECTIONS:
             found.pop("projection", None)
         if found.get("item", -1) not in range(len(self.study.validation_labels)):
@@ -221,7 +229,11 @@ class ExplorerState(param.Parameterized):
             return
         classes = {str(label): weight for label, weight in self.classes.items()}
         form = {**self.needs.to_dict(), "classes": classes}
-        self._write(lambda: self.study.keep_needs(self._browser, form))
+        try:
+            self.study.keep_needs(self._browser, form)
+        except RemapError as error:
+            # A study that cannot be written is looked at all the same: the address has the needs.
+            LOG.debug("needs are not kept: %s", error)
 
     @property
     def _class_count(self) -> int:

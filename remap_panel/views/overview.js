@@ -1,8 +1,12 @@
 // The overview in the browser: where every circle stands, and which one the mouse is on.
 //
 // The server owns the source "models" and only appends rows to it or patches cells. From it this
-// script derives the sources "circles" and "lit", which the figure draws and which nobody syncs.
-// Rows are never renumbered, so row i is the same model in both; models are spoken of by number.
+// script derives the source "circles", which nobody syncs: where each circle stands now. Rows are
+// never renumbered, so row i is the same model in both; models are spoken of by number.
+//
+// Bokeh draws axes and grid and moves the ranges. Circles, lines and marks are painted here, on
+// canvases above it. The pixels of each look of a circle are computed once and stamped from then on:
+// without a graphics card that paints ten thousand of them many times quicker than canvas calls do.
 
 const MOVE_MS = 300
 const ANIMATED = 1000 // circles above which a change of projection jumps
@@ -10,17 +14,21 @@ const REACH = 3 // px around a circle that count as the circle
 const DRAGGED = 4 // px after which a press is no click
 const TELL_MS = 40 // between two messages about the mouse
 const ZOOM = 1.5 // factor of one press of a zoom button
+const SHADES = 64 // steps of darkness
+const CROWDS = [[1500, 1], [4000, 0.8], [Infinity, 0.6]] // share of a circle's radius, up to a count
+const DIAMOND = 1.2533 // reach of a diamond as large as a circle of radius 1
+const KEYS = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowDown: [1, -1], ArrowUp: [1, 1]}
 
 // What ends the drawing of a view: Panel may render one again without saying so to the old one.
 const ends = new WeakMap()
 
 export function render({model, view}) {
   ends.get(view)?.()
-  const {modes, projections, axes, examples, hover_radius, edge} = model.esm_constants
+  const {modes, projections, axes, examples, hover_radius, edge, chip_legend, spans} =
+    model.esm_constants
   const figure = model.figure
   const models = find("models")
   const circles = find("circles")
-  const lit = find("lit")
   const darkness = find("darkness")
   const rows = new Map() // row by model number
 
@@ -49,12 +57,33 @@ export function render({model, view}) {
   })
   const title = make("h2", {}, model.title)
   const choice = make("fieldset", {}, make("legend", {class: "unseen"}, "Projection"), ...choices)
-  const plot = make("div", {class: "plot", role: "img"}, model.get_child("figure"))
+  const [under, middle, over_all] = ["under", "circles", "over"].map((name) =>
+    make("canvas", {class: name, "aria-hidden": "true"}))
+  const plot = make(
+    "div", {class: "plot", role: "application", "aria-roledescription": "scatter plot"},
+    model.get_child("figure"), under, middle, over_all,
+  )
+  const live = make("p", {class: "unseen", "aria-live": "polite"})
+  const scale = make("p", {class: "scale"}, make("i"), make("span"))
   const note = make("p", {class: "note"})
   const summary = make("p", {class: "unseen", id: `summary-${view.model.id}`})
   const legend = make("div", {class: "legend"})
+  const icon = (path) => {
+    const drawn = document.createElementNS("http://www.w3.org/2000/svg", "svg")
+    drawn.setAttribute("viewBox", "0 0 16 16")
+    drawn.setAttribute("aria-hidden", "true")
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "path")
+    line.setAttribute("d", path)
+    drawn.append(line)
+    return drawn
+  }
   const button = (sign, words, press) => {
     const made = make("button", {type: "button", title: words, "aria-label": words}, sign)
+    made.addEventListener("click", press)
+    return made
+  }
+  const link = (words, press) => {
+    const made = make("button", {type: "button"}, words)
     made.addEventListener("click", press)
     return made
   }
@@ -65,12 +94,36 @@ export function render({model, view}) {
     button("−", "zoom out (Ctrl and mouse wheel on the figure)", () => zoom(ZOOM)),
     reset,
   )
+  const ways = {
+    pan: button(icon("M8 1v14M1 8h14M6 3l2-2 2 2M6 13l2 2 2-2M3 6l-2 2 2 2M13 6l2 2-2 2"),
+      "drag to move the view", () => drag_by("pan")),
+    box: button(icon("M2 3h2.4m2.2 0h2.8m2.2 0H14v2.4m0 2.2v2.8m0 2.2V13h-2.4m-2.2 0H6.6m-2.2 0H2"
+      + "v-2.4m0-2.2V5.600m0-2.200V3"), "drag a box to select models (Shift adds)", () => drag_by("box")),
+    lasso: button(icon("M5 11C0 10 1 3 8 3s8 7 1 8q-3 0-4-1-1 1 0 3 0 2-2 2"),
+      "drag around models to select them (Shift adds)", () => drag_by("lasso")),
+  }
+  const drags = make("div", {class: "tools", role: "group", "aria-label": "Dragging"},
+    ...Object.values(ways))
+  const front_box = make("input", {type: "checkbox", checked: ""})
+  const front_words = make("span", {}, "Pareto front")
+  const front_choice = make("label", {class: "choice"}, front_box, front_words)
+  const count = make("span", {class: "count"})
+  const chosen = make(
+    "p", {class: "chosen", hidden: "", role: "group", "aria-label": "Selected models"}, count,
+    link("add to drawer", () => model.send_msg({keep: "selection"})),
+    link("compare", () => model.send_msg({compare: "selection"})),
+    link("clear", () => model.send_msg({select: []})),
+  )
+  const key = make("div", {class: "key", popover: "auto"})
+  const key_button = button("?", "legend: circles, lines and chips", () => key.togglePopover())
   const tip = make("div", {class: "tip", role: "tooltip", popover: "manual"})
   const root = make(
     "section", {class: "overview", "aria-label": model.title},
-    make("header", {}, title, choice), plot, make("footer", {}, legend, tools), summary, tip,
+    make("header", {}, title, choice), plot,
+    make("footer", {}, legend, chosen, make("div", {class: "hands"}, front_choice, drags, tools, key_button)),
+    summary, live, tip, key,
   )
-  plot.append(note)
+  plot.append(note, scale)
   plot.setAttribute("aria-describedby", summary.id)
 
   function fill_legend(mode) {
@@ -81,21 +134,47 @@ export function render({model, view}) {
     })
     const bar = make("i", {class: "bar"})
     bar.style.background = `linear-gradient(to right, ${mode.palette.join(",")})`
+    const {title, low, high} = model.darkness
     legend.replaceChildren(
-      make("span", {title: `${mode.better} is better; guessing reaches ${model.chance.toFixed(2)}`},
-        "accuracy", bar, `${model.chance.toFixed(2)}–1`,
-        make("i", {class: "dot hollow"}), "in training"),
+      make("span", {class: "darkness", title: `${mode.better} is better; the scale never moves`},
+        make("span", {class: "words"}, title), low, bar, high),
       make("span", {}, "parameters", ...dots),
+    )
+    const marks = [
+      ["initial", "sampled at the start"], ["spawned", "made from another model or by hand"],
+      ["hollow", "in training: its accuracy so far"], ["kept", "in the drawer"],
+      ["selected", "selected"], ["inspected", "inspected, or under the mouse"],
+      ["front", "Pareto front: no other model is both better and smaller"],
+      ["dimmed", "falls short of the needs"],
+      ["family", "to the parent (solid) and children (dashed) of the inspected model"],
+    ].map(([name, words]) => make("li", {}, make("i", {class: `mark ${name}`}), words))
+    const chips = make("ul", {})
+    chips.innerHTML = chip_legend
+    key.replaceChildren(
+      make("h3", {}, "Circles and lines"), make("ul", {}, ...marks),
+      make("p", {}, `${mode.better} is better, from chance level to 1; larger has more parameters.`
+        + " Neither scale moves when models arrive."),
+      make("h3", {}, "Chips: one block per layer, as high as its data is large"), chips,
+      make("p", {}, "Keys on the figure: arrows go from model to model, Enter keeps one in the"
+        + " drawer and inspects it, + and − zoom, 0 shows all, Escape clears the selection."),
     )
   }
 
   // The figure's own colours follow the mode by themselves; the rest follows the figure.
   function dress() {
+    const page = document.documentElement.dataset.theme
     const [name, mode] = Object.entries(modes)
-      .find(([, {palette}]) => palette[0] === darkness.palette[0])
+      .find(([each, {palette}]) => page in modes ? each === page : palette[0] === darkness.palette[0])
+    for (const axis of [...figure.below, ...figure.left]) {
+      axis.setv({major_label_text_color: mode.muted, axis_label_text_color: mode.text})
+    }
+    for (const grid of figure.center) grid.grid_line_color = mode.border
     root.dataset.mode = name
     root.style.cssText = mode.css
+    colours = mode
+    stamps.clear()
     fill_legend(mode)
+    repaint()
   }
 
   // Where the circles stand
@@ -113,10 +192,24 @@ export function render({model, view}) {
     [figure.x_range.start, figure.x_range.end, figure.y_range.start, figure.y_range.end]
       .every((edge, index) => edge === framed[index])
 
+  // Around what the person looks at: the inspected circle, else the middle of those in sight.
   function zoom(factor) {
-    for (const range of [figure.x_range, figure.y_range]) {
-      const middle = (range.start + range.end) / 2, half = factor * (range.end - range.start) / 2
-      range.setv({start: middle - half, end: middle + half})
+    const {x_range, y_range} = figure
+    const x = circles.get("x"), y = circles.get("y")
+    const inside = (row) => x[row] >= x_range.start && x[row] <= x_range.end &&
+      y[row] >= y_range.start && y[row] <= y_range.end
+    const pinned = rows.get(model.inspected)
+    const seen = pinned !== undefined && inside(pinned) ? [pinned]
+      : [...x.keys()].filter(inside)
+    const middle = (values, range) => {
+      const sorted = seen.map((row) => values[row]).sort((a, b) => a - b)
+      return sorted[sorted.length >> 1] ?? (range.start + range.end) / 2
+    }
+    for (const [range, values] of [[x_range, x], [y_range, y]]) {
+      const centre = middle(values, range)
+      range.setv({
+        start: centre + factor * (range.start - centre), end: centre + factor * (range.end - centre),
+      })
     }
   }
 
@@ -133,7 +226,37 @@ export function render({model, view}) {
   function ranged() {
     apply_ticks()
     reset.disabled = follows()
-    if (fingers.matches) figure.toolbar.active_drag = follows() ? null : drag
+    figure.toolbar.active_drag = way !== "pan" || (fingers.matches && follows()) ? null : drag
+    place_scale()
+    repaint()
+  }
+
+  function resized() {
+    place_scale()
+    repaint()
+  }
+
+  function drag_by(name) {
+    way = name
+    for (const [each, made] of Object.entries(ways)) made.setAttribute("aria-pressed", each === way)
+    root.dataset.way = way
+    ranged()
+  }
+
+  // On a map lengths are distances: a bar says how long some distance is.
+  function place_scale() {
+    const words = spans[model.projection]
+    const seen = plot_view()
+    const wide = seen?.frame.bbox.width
+    scale.hidden = words == null || !(wide > 0) || note.textContent !== ""
+    if (scale.hidden) return
+    const {start, end} = figure.x_range
+    const unit = wide / (end - start)
+    const rough = 70 / unit
+    const decade = 10 ** Math.floor(Math.log10(rough))
+    const step = ([5, 2, 1].find((factor) => factor * decade <= rough) ?? 1) * decade
+    scale.firstChild.style.width = `${step * unit}px`
+    scale.lastChild.textContent = words.replace("{}", `${+step.toPrecision(1)}`)
   }
 
   function apply_frame(always) {
@@ -196,33 +319,294 @@ export function render({model, view}) {
     if (`${ticks}` !== `${ticker.ticks}`) ticker.ticks = ticks
   }
 
-  function apply_lit() {
-    const x = circles.get("x"), y = circles.get("y"), size = circles.get("size")
-    const found = {number: [], x: [], y: [], size: []}
-    const hovered = over ?? model.hovered
-    for (const number of new Set([model.inspected, hovered])) {
-      const row = rows.get(number)
-      if (row === undefined || row >= x.length || Number.isNaN(x[row])) continue
-      found.number.push(number)
-      found.x.push(x[row])
-      found.y.push(y[row])
-      found.size.push(number === hovered ? 2 * hover_radius : size[row] + 2)
+  // Painting
+
+  let colours = Object.values(modes)[0]
+  let way = "pan" // what dragging does: pan, box or lasso
+  let painting = 0 // handle of the coming painting, 0 where there is none
+  let order = [] // rows from the first to be painted to the last
+  let look = new Int32Array(0) // how each row's circle looks, as a number
+  let crowd = 1 // share of their radius that circles have among many
+  let image = null // the pixels of all circles
+  const stamps = new Map() // pixels of one circle, by look and by its place between pixels
+
+  const shade_of = (value) => {
+    const share = (value - darkness.low) / (darkness.high - darkness.low)
+    return Math.min(Math.max(Math.floor(share * SHADES), 0), SHADES - 1)
+  }
+
+  // Large ones first, so that no small one is hidden; what falls short lies under the rest.
+  function arrange() {
+    const size = circles.get("size"), dim = models.get("dim"), n = size.length
+    const solid = models.get("solid"), spawned = models.get("spawned")
+    const shade = models.get("shade"), accuracy = models.get("accuracy")
+    crowd = CROWDS.find(([most]) => n <= most)[1]
+    look = new Int32Array(n)
+    for (let row = 0; row < n; row++) {
+      const step = solid[row] ? shade_of(Number.isNaN(shade[row]) ? accuracy[row] : shade[row]) : 0
+      const quarter = Math.round(size[row] * crowd * 2)
+      look[row] = (((quarter * SHADES + step) * 2 + solid[row]) * 2 + dim[row]) * 2 + spawned[row]
     }
-    lit.data = found
+    order = Array.from({length: n}, (_, row) => row)
+    order.sort((a, b) => dim[b] - dim[a] || size[b] - size[a] || a - b)
+  }
+
+  // A sampled model is a circle, a spawned one a diamond of about the same area.
+  function trace(brush, x, y, radius, spawned) {
+    brush.beginPath()
+    if (spawned) {
+      const reach = radius * DIAMOND
+      brush.moveTo(x, y - reach)
+      brush.lineTo(x + reach, y)
+      brush.lineTo(x, y + reach)
+      brush.lineTo(x - reach, y)
+      brush.closePath()
+    } else {
+      brush.arc(x, y, radius, 0, 2 * Math.PI)
+    }
+  }
+
+  // The pixels of a look, with soft edges, a half or none of a pixel to the right and down.
+  function stamp(number, right, down) {
+    const spawned = number & 1, dim = number >> 1 & 1, solid = number >> 2 & 1
+    const shade = (number >> 3) % SHADES, ratio = window.devicePixelRatio
+    const radius = Math.floor((number >> 3) / SHADES) / 4 * ratio
+    const width = (solid ? 0.7 : 1.8) * ratio
+    const half = Math.ceil(radius * DIAMOND + width) + 1
+    const side = 2 * half + 1
+    const pixels = new Uint8ClampedArray(4 * side * side)
+    const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16))
+    const fill = rgb(colours.palette[shade]), stroke = rgb(colours.stroke)
+    const veil = dim ? 0.22 : 1
+    for (let y = 0, at = 0; y < side; y++) {
+      for (let x = 0; x < side; x++, at += 4) {
+        const dx = x - half - right / 2 + 0.5, dy = y - half - down / 2 + 0.5
+        const beyond = spawned
+          ? (Math.abs(dx) + Math.abs(dy) - radius * DIAMOND) * Math.SQRT1_2
+          : Math.hypot(dx, dy) - radius
+        const inner = solid * 0.95 * Math.min(Math.max(0.5 - beyond, 0), 1)
+        const edge = Math.min(width, 1) *
+          Math.min(Math.max(width / 2 + 0.5 - Math.abs(beyond), 0), 1)
+        const whole = edge + inner * (1 - edge)
+        if (whole === 0) continue
+        for (let channel = 0; channel < 3; channel++) {
+          pixels[at + channel] =
+            (stroke[channel] * edge + fill[channel] * inner * (1 - edge)) / whole
+        }
+        pixels[at + 3] = 255 * whole * veil
+      }
+    }
+    return {half, side, pixels, words: new Uint32Array(pixels.buffer)}
+  }
+
+  function repaint() {
+    painting ||= requestAnimationFrame(() => {
+      painting = 0
+      paint()
+    })
+  }
+
+  // Lays a canvas over the figure and wipes it; gives its brush, in px of the page.
+  function brush_on(canvas, seen) {
+    const outer = plot.getBoundingClientRect(), inner = seen.canvas_view.el.getBoundingClientRect()
+    const {width, height} = inner
+    const ratio = window.devicePixelRatio
+    const [wide, tall] = [Math.round(width * ratio), Math.round(height * ratio)]
+    if (canvas.width !== wide || canvas.height !== tall) {
+      canvas.width = wide
+      canvas.height = tall
+      canvas.style.width = `${width}px`
+      canvas.style.height = `${height}px`
+    }
+    canvas.style.left = `${inner.left - outer.left}px`
+    canvas.style.top = `${inner.top - outer.top}px`
+    const brush = canvas.getContext("2d")
+    brush.setTransform(ratio, 0, 0, ratio, 0, 0)
+    brush.clearRect(0, 0, width, height)
+    return brush
+  }
+
+  function clip(brush, {left, right, top, bottom}) {
+    brush.beginPath()
+    brush.rect(left, top, right - left, bottom - top)
+    brush.clip()
+  }
+
+  // Where all is on the screen now; null while Bokeh has not laid the figure out.
+  function places() {
+    const seen = plot_view()
+    if (!(seen?.frame.bbox.width > 0)) return null
+    const {x_scale, y_scale} = seen.frame
+    const x = x_scale.v_compute(circles.get("x")), y = y_scale.v_compute(circles.get("y"))
+    const there = (number) => {
+      const row = rows.get(number)
+      return row !== undefined && Number.isFinite(x[row] + y[row]) ? row : null
+    }
+    const all = (numbers) => numbers.map(there).filter((row) => row !== null)
+    const radius = (row) => circles.get("size")[row] / 2 * crowd
+    return {seen, x, y, there, all, radius}
+  }
+
+  const shown_front = ({all}) => front_box.checked ? all(model.front) : []
+
+  function paint() {
+    const found = places()
+    if (found == null) return
+    paint_under(found)
+    paint_circles(found)
+    paint_over(found)
+  }
+
+  function paint_under(found) {
+    const {seen, x, y, all, radius} = found
+    const brush = brush_on(under, seen)
+    const spawned = models.get("spawned")
+    brush.save()
+    clip(brush, seen.frame.bbox)
+    brush.fillStyle = colours.accent
+    brush.globalAlpha = 0.35
+    for (const row of all(model.selection)) {
+      trace(brush, x[row], y[row], radius(row) + 5, spawned[row])
+      brush.fill()
+    }
+    brush.globalAlpha = 1
+    if (model.projection === "accuracy") {
+      brush.strokeStyle = colours.front
+      brush.lineWidth = 1.5
+      brush.setLineDash([4, 3])
+      brush.beginPath()
+      for (const row of shown_front(found)) brush.lineTo(x[row], y[row])
+      brush.stroke()
+    }
+    brush.restore()
+  }
+
+  function paint_circles({seen, x, y}) {
+    const brush = brush_on(middle, seen)
+    const {width, height} = middle
+    if (width === 0 || height === 0) return
+    if (image?.width !== width || image.height !== height) image = new ImageData(width, height)
+    const to = image.data, words = new Uint32Array(to.buffer)
+    words.fill(0)
+    const ratio = window.devicePixelRatio
+    const {left, right, top, bottom} = seen.frame.bbox
+    const edges = [left, right, top, bottom].map((edge) => Math.round(edge * ratio))
+    const [low_x, high_x] = [Math.max(edges[0], 0), Math.min(edges[1], width)]
+    const [low_y, high_y] = [Math.max(edges[2], 0), Math.min(edges[3], height)]
+    for (const row of order) {
+      const across = Math.round(x[row] * ratio * 2), up = Math.round(y[row] * ratio * 2)
+      const near = across >= 2 * low_x - 60 * ratio && across <= 2 * high_x + 60 * ratio &&
+        up >= 2 * low_y - 60 * ratio && up <= 2 * high_y + 60 * ratio
+      if (!near) continue
+      const key = look[row] * 4 + (across & 1) * 2 + (up & 1)
+      let made = stamps.get(key)
+      if (made === undefined) {
+        made = stamp(look[row], across & 1, up & 1)
+        stamps.set(key, made)
+      }
+      const {half, side, pixels, words: own} = made
+      const x0 = (across >> 1) - half, y0 = (up >> 1) - half
+      const from_x = Math.max(low_x - x0, 0), to_x = Math.min(high_x - x0, side)
+      const from_y = Math.max(low_y - y0, 0), to_y = Math.min(high_y - y0, side)
+      for (let py = from_y; py < to_y; py++) {
+        let at = py * side + from_x, goal = (y0 + py) * width + x0 + from_x
+        for (let px = from_x; px < to_x; px++, at++, goal++) {
+          const alpha = pixels[4 * at + 3]
+          if (alpha === 0) continue
+          const below = to[4 * goal + 3]
+          if (alpha === 255 || below === 0) {
+            words[goal] = own[at]
+            continue
+          }
+          const rest = below * (255 - alpha) / 255, whole = alpha + rest
+          for (let channel = 0; channel < 3; channel++) {
+            to[4 * goal + channel] =
+              (pixels[4 * at + channel] * alpha + to[4 * goal + channel] * rest) / whole
+          }
+          to[4 * goal + 3] = whole
+        }
+      }
+    }
+    brush.putImageData(image, 0, 0)
+  }
+
+  // A layer of its own: a hover repaints some marks, not all circles.
+  function paint_lit() {
+    const found = places()
+    if (found != null) paint_over(found)
+  }
+
+  function paint_over(found) {
+    const {seen, x, y, there, all, radius} = found
+    const brush = brush_on(over_all, seen)
+    const spawned = models.get("spawned")
+    brush.save()
+    clip(brush, seen.frame.bbox)
+    const ring = (row, gap) => {
+      trace(brush, x[row], y[row], radius(row) + gap, spawned[row])
+      brush.stroke()
+    }
+    brush.lineWidth = 1.5
+    brush.strokeStyle = colours.front
+    for (const row of shown_front(found)) ring(row, 2)
+    brush.strokeStyle = colours.text
+    for (const row of all(model.kept)) ring(row, 4.5)
+    const pinned = there(model.inspected)
+    if (pinned !== null) {
+      const {parent, children} = model.family
+      const line = (row) => {
+        brush.beginPath()
+        brush.moveTo(x[pinned], y[pinned])
+        brush.lineTo(x[row], y[row])
+        brush.stroke()
+      }
+      brush.strokeStyle = colours.family
+      brush.lineWidth = 1.3
+      all(parent == null ? [] : [parent]).forEach(line)
+      brush.setLineDash([5, 4])
+      all(children).forEach(line)
+      brush.setLineDash([])
+    }
+    brush.restore()
+    const hovered = over ?? model.hovered
+    root.dataset.hovered = hovered ?? ""
+    root.dataset.inspected = model.inspected ?? ""
+    for (const number of new Set([model.inspected, hovered])) {
+      const row = there(number)
+      if (row === null) continue
+      const reach = number === hovered ? hover_radius : radius(row) + 1
+      trace(brush, x[row], y[row], reach, spawned[row])
+      brush.fillStyle = colours.highlight
+      brush.fill()
+      brush.strokeStyle = colours.stroke
+      brush.lineWidth = 2
+      brush.stroke()
+    }
+    if (roped.length > 1) {
+      brush.beginPath()
+      for (const [sx, sy] of roped) brush.lineTo(sx, sy)
+      brush.closePath()
+      brush.globalAlpha = 0.15
+      brush.fillStyle = colours.accent
+      brush.fill()
+      brush.globalAlpha = 1
+      brush.strokeStyle = colours.accent
+      brush.lineWidth = 1.5
+      brush.stroke()
+    }
   }
 
   // What a circle is besides its place; copied, since the server appends while circles travel.
   const looks = () => ({
     number: models.get("number").slice(),
     size: Float32Array.from(models.get("radius"), (radius) => 2 * radius),
-    accuracy: models.get("accuracy").slice(),
-    fill_alpha: Float32Array.from(models.get("solid"), (one) => one ? 0.95 : 0),
-    line_width: Float32Array.from(models.get("solid"), (one) => one ? 0.7 : 1.8),
   })
 
   function put(look, x, y) {
+    const grown = circles.get("number").length !== look.number.length
     circles.data = {...look, x, y}
-    apply_lit()
+    if (grown || order.length !== x.length || motion === 0) arrange()
+    repaint()
   }
 
   function show(animated) {
@@ -315,6 +699,9 @@ export function render({model, view}) {
   let told = null
   let telling = 0
   let pressed = null
+  let by_key = false // whether the arrow keys led to the circle
+  let roping = false // whether the press that ends now drew a rope
+  let roped = [] // corners of the box or lasso that is being drawn, in px of the canvas
 
   function nearest(event) {
     const seen = plot_view()
@@ -328,7 +715,7 @@ export function render({model, view}) {
     let best = null, least = Infinity
     for (let row = 0; row < x.length; row++) {
       const distance = Math.hypot(x_scale.compute(x[row]) - sx, y_scale.compute(y[row]) - sy)
-      if (distance <= size[row] / 2 + REACH && distance <= least) {
+      if (distance <= size[row] / 2 * crowd + REACH && distance <= least) {
         least = distance
         best = number[row]
       }
@@ -336,10 +723,11 @@ export function render({model, view}) {
     return best
   }
 
-  function point_at(number) {
+  function point_at(number, key = false) {
     if (number === over) return
     over = number
-    apply_lit()
+    by_key = key
+    paint_lit()
     show_tip()
     telling ||= setTimeout(() => {
       telling = 0
@@ -363,6 +751,7 @@ export function render({model, view}) {
       return
     }
     tip.innerHTML = model.preview.html
+    if (by_key) live.textContent = tip.innerText
     if (!tip.matches(":popover-open")) tip.showPopover()
     const seen = plot_view()
     const canvas = seen.canvas_view.el.getBoundingClientRect()
@@ -382,11 +771,12 @@ export function render({model, view}) {
   plot.addEventListener("pointermove", (event) => {
     if (event.pointerType === "touch") return
     if (!event.buttons) pressed = null
+    by_key = false
     mouse = {clientX: event.clientX, clientY: event.clientY}
     point_at(event.buttons ? null : nearest(event))
     // Bokeh sets the cursor on the same event, before it comes here.
     const surface = plot_view()?.canvas_view.events_el
-    if (surface != null && !event.buttons) surface.style.cursor = over == null ? "default" : "pointer"
+    if (surface != null && !event.buttons) surface.style.cursor = over != null ? "pointer" : way === "pan" ? "default" : "crosshair"
   })
   const leave = () => {
     mouse = null
@@ -395,13 +785,109 @@ export function render({model, view}) {
   plot.addEventListener("pointerleave", leave)
   plot.addEventListener("pointerdown", (event) => {
     pressed = {x: event.clientX, y: event.clientY}
+    roping = false
     show_tip()
+    if (way !== "pan" && event.button === 0) {
+      event.preventDefault()
+      plot.setPointerCapture(event.pointerId)
+      roped = [on_canvas(event)]
+    }
   })
   plot.addEventListener("click", (event) => {
-    const click = dragged(event) ? null : nearest(event)
+    const click = dragged(event) || roping ? null : nearest(event)
     pressed = null
+    roping = false
     if (click != null) model.send_msg({click})
   })
+
+  // Selecting by a box or a lasso
+
+  function on_canvas(event) {
+    const box = plot_view().canvas_view.el.getBoundingClientRect()
+    return [event.clientX - box.left, event.clientY - box.top]
+  }
+  plot.addEventListener("pointermove", (event) => {
+    if (roped.length === 0) return
+    const [x, y] = on_canvas(event), [left, top] = roped[0]
+    roped = way === "box" ? [[left, top], [x, top], [x, y], [left, y]] : [...roped, [x, y]]
+    paint_lit()
+  })
+  plot.addEventListener("pointerup", (event) => {
+    const rope = roped
+    roped = []
+    if (rope.length === 0) return
+    paint_lit()
+    const [from_x, from_y] = rope[0]
+    const reach = Math.max(...rope.map(([x, y]) => Math.hypot(x - from_x, y - from_y)))
+    if (reach <= DRAGGED) return
+    // A rope that ends where it began is no click.
+    roping = true
+    const found = within(rope)
+    const before = event.shiftKey ? model.selection : []
+    model.send_msg({select: [...new Set([...before, ...found])]})
+  })
+  plot.addEventListener("pointercancel", () => {
+    roped = []
+    paint_lit()
+  })
+
+  // The even-odd rule, as the rope is filled.
+  function within(rope) {
+    const {x, y} = places()
+    const number = circles.get("number")
+    const inside = (px, py) => {
+      let odd = false
+      for (let at = 0, last = rope.length - 1; at < rope.length; last = at++) {
+        const [ax, ay] = rope[at], [bx, by] = rope[last]
+        if ((ay > py) !== (by > py) && px < (bx - ax) * (py - ay) / (by - ay) + ax) odd = !odd
+      }
+      return odd
+    }
+    return [...number].filter((_, row) => inside(x[row], y[row]))
+  }
+
+  // The keyboard: arrows go to the next circle in sight that way.
+
+  plot.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return
+    const step = KEYS[event.key]
+    if (step !== undefined) {
+      const next = beside(...step)
+      if (next != null) point_at(next, true)
+    } else if (event.key === "Enter" && over != null) {
+      model.send_msg({click: over})
+    } else if (event.key === "+" || event.key === "-") {
+      zoom(event.key === "+" ? 1 / ZOOM : ZOOM)
+    } else if (event.key === "0") {
+      show_all()
+    } else if (event.key === "Escape" && model.selection.length > 0) {
+      model.send_msg({select: []})
+    } else {
+      return
+    }
+    event.preventDefault()
+    event.stopPropagation()
+  }, {capture: true})
+  plot.addEventListener("focusout", () => {
+    if (by_key) point_at(null)
+  })
+
+  function beside(axis, direction) {
+    const {seen, x, y} = places()
+    const {left, right, top, bottom} = seen.frame.bbox
+    const at = rows.get(over ?? model.inspected)
+    const values = axis === 0 ? x : Array.from(y, (value) => -value)
+    const number = circles.get("number")
+    let best = null
+    for (let row = 0; row < x.length; row++) {
+      if (!(x[row] >= left && x[row] <= right && y[row] >= top && y[row] <= bottom)) continue
+      const ahead = at === undefined ? 1
+        : direction * (values[row] - values[at]) || direction * (row - at)
+      if (ahead <= 0) continue
+      if (best === null || direction * (values[row] - values[best]) < 0) best = row
+    }
+    return best === null ? null : number[best]
+  }
   // Bokeh frames the figure at every focus; after a click nobody needs to be told where they are.
   plot.addEventListener("focusin", (event) => {
     const [target] = event.composedPath()
@@ -418,6 +904,19 @@ export function render({model, view}) {
     note.hidden = words === ""
     summary.textContent = model.summary
     plot.setAttribute("aria-label", `Model overview, ${projections[model.projection]}`)
+    place_scale()
+  }
+
+  function describe_marks() {
+    const selected = model.selection.length
+    // In the legend's place: the figure keeps its size under the mouse.
+    chosen.hidden = selected === 0
+    legend.hidden = selected !== 0
+    count.textContent = selected === 1 ? "1 model selected" : `${selected} models selected`
+    front_words.textContent = `Pareto front (${model.front.length})`
+    root.dataset.front = model.front.join(" ")
+    root.dataset.selection = model.selection.join(" ")
+    repaint()
   }
 
   model.on("projection", () => {
@@ -426,8 +925,16 @@ export function render({model, view}) {
   })
   model.on(["notes", "summary"], describe)
   model.on("frames", changed)
-  model.on(["hovered", "inspected"], apply_lit)
+  model.on("hovered", paint_lit)
+  model.on(["inspected", "family"], repaint)
+  model.on(["front", "kept", "selection"], describe_marks)
+  model.on("darkness", dress)
+  front_box.addEventListener("change", repaint)
   model.on("preview", show_tip)
+
+  // The page knows its mode before the figure's own colours follow.
+  const modal = new MutationObserver(dress)
+  modal.observe(document.documentElement, {attributes: true, attributeFilter: ["data-theme"]})
 
   const connected = [
     [models.streaming, changed],
@@ -438,13 +945,17 @@ export function render({model, view}) {
     [figure.y_range.change, ranged],
     [figure.properties.inner_width.change, square],
     [figure.properties.inner_height.change, square],
+    [figure.properties.inner_width.change, resized],
+    [figure.properties.inner_height.change, resized],
   ]
   for (const [signal, slot] of connected) signal.connect(slot)
   const end = () => {
     for (const [signal, slot] of connected) signal.disconnect(slot)
     window.removeEventListener("scroll", leave, {capture: true})
+    modal.disconnect()
     cancelAnimationFrame(motion)
     cancelAnimationFrame(flushing)
+    cancelAnimationFrame(painting)
     clearTimeout(telling)
   }
   ends.set(view, end)
@@ -452,7 +963,8 @@ export function render({model, view}) {
 
   dress()
   describe()
+  describe_marks()
   show(false)
-  ranged()
+  drag_by("pan")
   return root
 }

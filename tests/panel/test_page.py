@@ -114,9 +114,18 @@ def test_where_nobody_trains_and_models_wait_it_is_said_what_to_do(toy_study_ful
     assert header.notice(snapshot_of(toy_study_full, heartbeat=ALIVE), path, "") is None
 
 
-def test_a_study_with_nothing_to_train_needs_nobody(toy_study: Study) -> None:
-    assert header.notice(snapshot_of(toy_study), toy_study.path, "") is None
+def test_a_study_with_nothing_to_train_needs_nobody(tmp_path: Path) -> None:
+    with synthetic.full_study(tmp_path / "done", done=2, waiting=0) as study:
+        assert header.notice(snapshot_of(study), study.path, "") is None
     assert header.notice_html(None) == ""
+
+
+def test_an_empty_study_says_how_to_fill_it(toy_study: Study) -> None:
+    found = header.notice(snapshot_of(toy_study), Path("/somewhere/my study"), "")
+    assert found == Notice(
+        "This study has no models yet. To sample and train some, run",
+        "remap sample '/somewhere/my study' --models 100",
+    )
 
 
 def test_a_study_that_cannot_be_read_comes_first(toy_study_full: Study) -> None:
@@ -165,7 +174,7 @@ def test_every_class_has_a_card_with_its_images(toy_study: Study) -> None:
 
 def test_a_class_without_images_says_so(toy_study: Study) -> None:
     html = Text(cards_html(cards(("a", "b"), [Thumbnail(0, synthetic.PNG)])))
-    assert html.text == "abThe study holds no images of this class."
+    assert html.text == "a0 to validatebThe study holds no images of this class.0 to validate"
     assert html.tags.count("img") == 1
 
 
@@ -178,8 +187,8 @@ def test_tiny_images_show_their_pixels_and_large_ones_do_not() -> None:
 @pytest.mark.promise("PAGE-8")
 def test_class_names_are_text_on_the_cards() -> None:
     html = Text(cards_html(cards((EVIL,), [Thumbnail(0, synthetic.PNG)])))
-    assert html.text == EVIL
-    assert html.tags == ["ul", "li", "h3", "div", "img"]
+    assert html.text == f"{EVIL}0 to validate"
+    assert html.tags == ["ul", "li", "h3", "button", "div", "img", "p", *["span"] * 3]
 
 
 def test_the_data_set_is_told_in_words(toy_study: Study) -> None:
