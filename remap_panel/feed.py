@@ -10,9 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, final
 
+from numpy import float32
+from numpy.typing import NDArray
+
+from remap_panel import recalls
 from remap_panel.snapshot import Snapshot, advance
 from remap_ray.study import Study, Watch
 
@@ -20,6 +25,12 @@ __all__ = ["Feed"]
 
 POLL_SECONDS = 0.25
 """How often the database is asked; one ask is one pragma."""
+
+READ_SECONDS = 0.005
+"""Rest between two portions of predictions, in which the sessions have the processor."""
+
+TOLD_CHUNKS = 20
+"""Portions of predictions after which the sessions are told of the class accuracies so far."""
 
 BEAT_SECONDS = 2.0
 """How often the scheduler's heartbeat is looked at when nothing else was written."""
@@ -46,7 +57,11 @@ class Feed:
         self._poke = threading.Event()
         self._ended = False
         heartbeat = study.heartbeat()
-        self.snapshot = advance(Snapshot(), study.changes(), heartbeat)
+        change = study.changes()
+        self.snapshot = advance(Snapshot(), change, heartbeat)
+        # Models whose predictions are still to be read, in that order.
+        self._unread: dict[int, None] = dict.fromkeys(change.predictions)
+        self._read: dict[int, NDArray[float32]] = {}
         self._thread = threading.Thread(target=self._run, name=f"feed {study.name}", daemon=True)
         self._thread.start()
 
@@ -101,7 +116,7 @@ class Feed:
         watch.changed()
         idle = 0.0
         while True:
-            poked = self._poke.wait(POLL_SECONDS)
+            poked = self._poke.wait(READ_SECONDS if self._unread else POLL_SECONDS)
             self._poke.clear()
             if self._ended:
                 watch.close()
@@ -109,6 +124,7 @@ class Feed:
             try:
                 idle = 0.0 if self._look(watch, idle, poked=poked) else idle + POLL_SECONDS
                 self.problem = None
+                self._read_predictions()
             except Exception as error:
                 # The study may come back (a full disk, a lock): the page says so until then.
                 if self.problem is None:
@@ -127,10 +143,24 @@ class Feed:
             before.heartbeat.said,
             before.heartbeat.workers,
         )
+        self._unread |= dict.fromkeys(change.predictions)
         if change or not same or self.problem:
             self.snapshot = advance(before, change, heartbeat)
             self._tell()
         return True
+
+    def _read_predictions(self) -> None:
+        """Read a portion of what models predicted; class accuracies come after the rest."""
+        if not self._unread:
+            return
+        portion = tuple(self._unread)[: recalls.CHUNK]
+        self._read |= recalls.read(self.study, portion)
+        for number in portion:
+            del self._unread[number]
+        if not self._unread or len(self._read) >= TOLD_CHUNKS * recalls.CHUNK:
+            found = {**self.snapshot.recalls, **self._read}
+            self.snapshot, self._read = replace(self.snapshot, recalls=found), {}
+            self._tell()
 
     def _tell(self) -> None:
         with self._guard:

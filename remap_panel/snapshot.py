@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import isfinite
 from types import MappingProxyType
 from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from remap_ray.study import (
     MAPS,
@@ -25,7 +29,7 @@ from remap_ray.study import (
     seconds_left,
 )
 
-__all__ = ["NOBODY", "Point", "Snapshot", "advance"]
+__all__ = ["NOBODY", "Figures", "Point", "Snapshot", "advance"]
 
 NOBODY = Heartbeat(0, "", alive=False, seconds=None, workers=0, said="")
 
@@ -38,6 +42,37 @@ class Point:
     x: float
     y: float
     share: float
+
+
+@final
+@dataclass(frozen=True)
+class Figures:
+    """The figures of all models that have trained an epoch, as arrays of one length.
+
+    Parameters
+    ----------
+    number
+        Model numbers, int64 (n,), in rising order.
+    done
+        Whether the model is trained and stands as it is, bool (n,).
+    accuracy
+        On the validation images, float64 (n,).
+    parameters, flops
+        float64 (n,); FLOPs of one image's forward pass.
+    seconds
+        Of an epoch's training, float64 (n,).
+    recalls
+        Accuracy on each class, float32 (n, classes), NaN where it is not known; (n, 0) while no
+        model's is.
+    """
+
+    number: NDArray[np.int64]
+    done: NDArray[np.bool_]
+    accuracy: NDArray[np.float64]
+    parameters: NDArray[np.float64]
+    flops: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    recalls: NDArray[np.float32]
 
 
 def _empty_maps() -> Mapping[str, Mapping[int, Point]]:
@@ -63,6 +98,9 @@ class Snapshot:
         From top to bottom.
     heartbeat
         Who trains the study.
+    recalls
+        Accuracy on each class, float32 (classes,), of each model that has predicted: read a moment
+        after the rest where a study is large.
     """
 
     number: int = 0
@@ -72,6 +110,42 @@ class Snapshot:
     versions: Mapping[str, int] = field(default_factory=dict)
     drawer: tuple[DrawerEntry, ...] = ()
     heartbeat: Heartbeat = NOBODY
+    recalls: Mapping[int, NDArray[np.float32]] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """The figures of all models that have any, as arrays; failed and cancelled have none."""
+        found = [
+            one
+            for _, one in sorted(self.models.items())
+            if one.accuracy is not None
+            and isfinite(one.accuracy)
+            and one.status not in {Status.FAILED, Status.CANCELLED}
+        ]
+        numbers = np.array([one.number for one in found], np.int64)
+        width = max((len(row) for row in self.recalls.values()), default=0)
+        recalls = np.full((len(found), width), np.nan, np.float32)
+        for place, number in enumerate(numbers.tolist()):
+            if (row := self.recalls.get(number)) is not None:
+                recalls[place] = row
+        return Figures(
+            numbers,
+            np.array([one.status is Status.DONE for one in found], bool),
+            np.array([one.accuracy for one in found], np.float64),
+            np.array([one.parameters for one in found], np.float64),
+            np.array([one.flops for one in found], np.float64),
+            np.array([one.seconds / max(one.epochs, 1) for one in found], np.float64),
+            recalls,
+        )
+
+    @cached_property
+    def children(self) -> Mapping[int, tuple[int, ...]]:
+        """Numbers of each model's children; one without any is not there."""
+        found: dict[int, list[int]] = {}
+        for number, model in self.models.items():
+            if model.parent is not None:
+                found.setdefault(model.parent, []).append(number)
+        return {number: tuple(each) for number, each in found.items()}
 
     @cached_property
     def counts(self) -> Mapping[Status, int]:
@@ -99,7 +173,10 @@ class Snapshot:
 
 
 def advance(before: Snapshot, change: Change, heartbeat: Heartbeat) -> Snapshot:
-    """Give the snapshot after a change; the one before stays as it is."""
+    """Give the snapshot after a change; the one before stays as it is.
+
+    Class accuracies of models that have predicted anew stay as they were until they are read.
+    """
     if not change:
         return replace(before, number=change.number, heartbeat=heartbeat)
     epochs = dict(before.epochs)
@@ -110,10 +187,12 @@ def advance(before: Snapshot, change: Change, heartbeat: Heartbeat) -> Snapshot:
         rows = zip(layout.models.tolist(), layout.points.tolist(), layout.shares, strict=True)
         points[layout.map] = {number: Point(x, y, float(share)) for number, (x, y), share in rows}
         versions[layout.map] = layout.version
-    for placed in change.placements:
-        if placed.version == versions.get(placed.map):
-            at = Point(placed.x, placed.y, placed.share)
-            points[placed.map] = {**points[placed.map], placed.model: at}
+    placed: dict[str, dict[int, Point]] = {}
+    for place in change.placements:
+        if place.version == versions.get(place.map):
+            at = Point(place.x, place.y, place.share)
+            placed.setdefault(place.map, {})[place.model] = at
+    points |= {name: {**points[name], **found} for name, found in placed.items()}
     gone = set(change.deleted.get("drawer", ()))
     drawer = {entry.model: entry for entry in before.drawer if entry.model not in gone}
     drawer |= {entry.model: entry for entry in change.drawer}
@@ -125,4 +204,5 @@ def advance(before: Snapshot, change: Change, heartbeat: Heartbeat) -> Snapshot:
         versions,
         tuple(sorted(drawer.values(), key=lambda entry: entry.position)),
         heartbeat,
+        before.recalls,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,12 +11,14 @@ import panel as pn
 import param
 from bokeh.document import Document
 
+from remap_panel import address
 from remap_panel.feed import Feed
+from remap_panel.needs import Judged, Needs, judge, weights_of
 from remap_panel.snapshot import Snapshot
 from remap_ray.errors import RemapError
-from remap_ray.study import Model, Study
+from remap_ray.study import DrawerEntry, Model, Study
 
-__all__ = ["PROJECTIONS", "ExplorerState"]
+__all__ = ["COMPARED", "PROJECTIONS", "ExplorerState"]
 
 PROJECTIONS = {
     "accuracy": "accuracy × size",
@@ -24,26 +27,52 @@ PROJECTIONS = {
 }
 """The overview's three projections, by name, with what their switch says."""
 
+COMPARED = 6
+"""Models that can be compared side by side at most."""
+
+LINKED = (
+    "inspected", "projection", "classes", "needs", "selection", "comparison", "item", "tab",
+)  # fmt: skip
+"""What the page's address carries."""
+
 
 class ExplorerState(param.Parameterized):
     """The one state that all views of a session follow.
 
-    Views read ``snapshot`` (what the study holds) and the session's own
-    choices, and call the wishes below; they never write to the study themselves.
+    Views read ``snapshot`` (what the study holds: the drawer and its notes too)
+    and the session's own choices, and call the wishes below; they never write
+    to the study themselves. Choices of a session's own travel in the page's
+    address; needs and classes are kept in the study for its browser besides.
     """
 
     snapshot = param.ClassSelector(class_=Snapshot, default=Snapshot(), doc="What the study holds.")
     inspected = param.Integer(default=None, allow_None=True, doc="Pinned by a click.")
     hovered = param.Integer(default=None, allow_None=True, doc="Under the mouse: a preview only.")
     selection = param.List(default=[], item_type=int, doc="Chosen model numbers.")
+    comparison = param.List(default=[], item_type=int, doc="Two to six models side by side.")
     projection: Any = param.Selector(default="accuracy", objects=list(PROJECTIONS))
+    classes = param.Dict(default={}, doc="Weight of each chosen class, by label.")
+    hovered_class = param.Integer(default=None, allow_None=True, doc="A class's preview.")
+    needs = param.ClassSelector(class_=Needs, default=Needs(), doc="What a model may cost.")
+    item = param.Integer(
+        default=None, allow_None=True, doc="Validation image by which models are coloured."
+    )
+    right = param.Dict(default={}, doc="Whether each model gets `item` right, by number.")
+    tab = param.String(default="data", doc="Name of the open tab.")
     problem = param.String(default="", doc="Why the study cannot be read now, empty where it can.")
     told = param.String(default="", doc="Last thing said to the person, for screen readers too.")
+    undoable = param.String(default="", doc="What `undo` would take back, empty where nothing.")
 
     def __init__(self, feed: Feed, **params: object) -> None:
         super().__init__(snapshot=feed.snapshot, **params)
         self._feed = feed
         self._pending = False
+        self._document: Document | None = None
+        self._browser = ""
+        self._undo: list[tuple[str, Callable[[], object]]] = []
+        self._judged: tuple[tuple[object, ...], Judged] | None = None
+        self.param.watch(lambda *_: self._look_at_item(), "item")
+        self.param.watch(lambda *_: self._keep_needs(), ["needs", "classes"])
 
     @property
     def study(self) -> Study:
@@ -52,6 +81,7 @@ class ExplorerState(param.Parameterized):
 
     def follow(self, document: Document | None) -> Callable[[], None]:
         """Follow the study on ``document``'s turns (None: at once); gives how to end it."""
+        self._document = document
 
         def tell() -> None:
             if document is None:
@@ -71,6 +101,132 @@ class ExplorerState(param.Parameterized):
         """Give a model of the snapshot, None where there is none of that number."""
         return None if number is None else self.snapshot.models.get(number)
 
+    # What models are judged by
+
+    @property
+    def weighing(self) -> Mapping[int, float]:
+        """Weight by label of the classes that colours show: a hovered one before chosen ones."""
+        return self.classes if self.hovered_class is None else {self.hovered_class: 1.0}
+
+    @property
+    def judged(self) -> Judged:
+        """How the models measure up to the chosen classes and needs; a hover changes nothing."""
+        return self._judge(self.classes)
+
+    @property
+    def previewed(self) -> Mapping[int, float]:
+        """By model, the accuracy (0 to 1) that colours show now."""
+        return self._judge(self.weighing).scores
+
+    def _judge(self, classes: Mapping[int, float]) -> Judged:
+        if classes is not self.classes:
+            return judge(self.snapshot, classes, self.needs)
+        key = (self.snapshot.models, self.snapshot.recalls, classes, self.needs)
+        if self._judged is None or any(
+            a is not b for a, b in zip(self._judged[0], key, strict=True)
+        ):
+            self._judged = (key, judge(self.snapshot, classes, self.needs))
+        return self._judged[1]
+
+    def _look_at_item(self) -> None:
+        """Find who gets the image right; thousands of predictions are read beside the session."""
+        item = self.item
+        if item is None:
+            self.right = {}
+            return
+
+        def read() -> None:
+            truth = int(self.study.validation_labels[item])
+            found = {one: label == truth for one, label in self.study.labels_of_item(item).items()}
+            if self._document is None:
+                self._see(item, found)
+            else:
+                self._document.add_next_tick_callback(partial(self._see, item, found))
+
+        if self._document is None:
+            read()
+        else:
+            threading.Thread(target=read, name=f"image {item}", daemon=True).start()
+
+    def _see(self, item: int, found: dict[int, bool]) -> None:
+        if item == self.item:
+            self.right = found
+
+    # Choices of this session
+
+    def inspect(self, number: int) -> None:
+        """Make a model the one that the right side works on."""
+        if number in self.snapshot.models:
+            self.inspected = number
+
+    def select(self, numbers: Iterable[int]) -> None:
+        """Choose models, such as those inside a lasso; unknown ones are left out."""
+        self.selection = sorted({one for one in numbers if one in self.snapshot.models})
+
+    def choose_class(self, label: int, weight: float | None = 1.0) -> None:
+        """Weigh a class, or with None no more; one whose weight is the same is let go."""
+        rest = {one: weighs for one, weighs in self.classes.items() if one != label}
+        if weight is None or self.classes.get(label) == weight:
+            self.classes = rest
+        else:
+            self.classes = weights_of({**rest, label: weight}, self._class_count)
+
+    def compare(self, numbers: Iterable[int]) -> None:
+        """Compare up to `COMPARED` models, in this order."""
+        known = dict.fromkeys(one for one in numbers if one in self.snapshot.models)
+        self.comparison = list(known)[:COMPARED]
+
+    def show_item(self, item: int | None) -> None:
+        """Colour models by whether they get a validation image right; the same again ends it."""
+        there = item is not None and 0 <= item < len(self.study.validation_labels)
+        self.item = item if there and item != self.item else None
+
+    # Address and browser
+
+    @property
+    def query(self) -> str:
+        """What this session looks at, as the query of a link."""
+        return address.query_of({name: getattr(self, name) for name in LINKED})
+
+    def open_link(self, query: str) -> None:
+        """Look at what a link's query says, as far as the study has it."""
+        found = address.view_of(query)
+        models = self.snapshot.models
+        if found.get("inspected") not in models:
+            found.pop("inspected", None)
+        if found.get("projection") not in PROJECTIONS:
+            found.pop("projection", None)
+        if found.get("item", -1) not in range(len(self.study.validation_labels)):
+            found.pop("item", None)
+        if "classes" in found:
+            found["classes"] = weights_of(found["classes"], self._class_count)
+        for name, most in (("selection", len(models)), ("comparison", COMPARED)):
+            if name in found:
+                known = dict.fromkeys(one for one in found[name] if one in models)
+                found[name] = list(known)[:most]
+        self.param.update(**found)
+
+    def recognize(self, browser: str) -> None:
+        """Go on with the needs that were kept for a browser, and keep those to come."""
+        form = self.study.needs(browser) or {}
+        classes = form.get("classes", {})
+        if isinstance(classes, dict):
+            given = {int(label): float(weight) for label, weight in classes.items()}
+            found = weights_of(given, self._class_count)
+            self.param.update(needs=Needs.from_dict(form), classes=found)
+        self._browser = browser
+
+    def _keep_needs(self) -> None:
+        if not self._browser:
+            return
+        classes = {str(label): weight for label, weight in self.classes.items()}
+        form = {**self.needs.to_dict(), "classes": classes}
+        self._write(lambda: self.study.keep_needs(self._browser, form))
+
+    @property
+    def _class_count(self) -> int:
+        return len(self.study.data.class_names)
+
     # Wishes
 
     def click(self, number: int) -> None:
@@ -78,31 +234,88 @@ class ExplorerState(param.Parameterized):
         self.inspect(number)
         self.keep(number)
 
-    def inspect(self, number: int) -> None:
-        """Make a model the one that the right side works on."""
-        if number in self.snapshot.models:
-            self.inspected = number
-
     def keep(self, number: int) -> None:
         """Put a model into the drawer."""
-        if number not in self.snapshot.drawer_numbers:
-            self._wish(partial(self.study.keep, number), f"m{number} is in the drawer")
+        if number in self.snapshot.models and number not in self.snapshot.drawer_numbers:
+            self._wish(
+                partial(self.study.keep, number),
+                f"m{number} is in the drawer",
+                partial(self.study.let_go, number),
+            )
+
+    def keep_all(self, numbers: Sequence[int]) -> None:
+        """Put several models into the drawer, such as the Pareto front or a selection."""
+        known = set(self.snapshot.drawer_numbers)
+        fresh = [one for one in numbers if one in self.snapshot.models and one not in known]
+        if not fresh:
+            self.told = "All of these are in the drawer already"
+            return
+        said = f"m{fresh[0]} is" if len(fresh) == 1 else f"{len(fresh)} models are"
+        self._wish(
+            partial(self.study.keep_all, fresh),
+            f"{said} in the drawer",
+            partial(self.study.let_go, *fresh),
+        )
 
     def let_go(self, number: int) -> None:
         """Take a model out of the drawer."""
-        self._wish(partial(self.study.let_go, number), f"m{number} left the drawer")
+        entry = self._entry(number)
+        back = None if entry is None else partial(self.study.put_back, [entry])
+        self._wish(partial(self.study.let_go, number), f"m{number} left the drawer", back)
+
+    def arrange(self, number: int, before: int | None = None) -> None:
+        """Move a model in the drawer to just above another, or to its end."""
+        entries = list(self.snapshot.drawer)
+        self._wish(
+            partial(self.study.arrange, number, before),
+            f"m{number} was moved" + ("" if before is None else f" above m{before}"),
+            partial(self.study.put_back, entries),
+        )
+
+    def annotate(self, number: int, note: str) -> None:
+        """Note something about a model in the drawer."""
+        entry = self._entry(number)
+        if entry is None or entry.note != note:
+            back = None if entry is None else partial(self.study.annotate, number, entry.note)
+            self._wish(partial(self.study.annotate, number, note), f"noted of m{number}", back)
+
+    def undo(self) -> None:
+        """Take back the last change that this session made to the drawer."""
+        if self._undo:
+            words, back = self._undo.pop()
+            self._show_undoable()
+            self._wish(back, f"taken back: {words}")
 
     def cancel(self, number: int) -> None:
         """Wish that a waiting or training model stops."""
         self._wish(partial(self.study.cancel, number), f"m{number} is being cancelled")
 
-    def _wish(self, write: Callable[[], None], said: str) -> None:
+    def _entry(self, number: int) -> DrawerEntry | None:
+        return next((one for one in self.snapshot.drawer if one.model == number), None)
+
+    def _wish(
+        self,
+        write: Callable[[], object],
+        said: str,
+        back: Callable[[], object] | None = None,
+    ) -> None:
+        if self._write(write):
+            self.told = said
+            if back is not None:
+                self._undo.append((said, back))
+                self._show_undoable()
+            self._feed.poke()
+
+    def _write(self, write: Callable[[], object]) -> bool:
+        """Write to the study, or say why not."""
         try:
             write()
         except RemapError as error:
             self.told = str(error)
             if pn.state.notifications is not None:
                 pn.state.notifications.warning(str(error))
-        else:
-            self.told = said
-            self._feed.poke()
+            return False
+        return True
+
+    def _show_undoable(self) -> None:
+        self.undoable = self._undo[-1][0] if self._undo else ""

@@ -43,6 +43,7 @@ __all__ = [
     "layouts",
     "lease",
     "models",
+    "needs",
     "placements",
     "predictions",
     "study",
@@ -192,6 +193,15 @@ drawer = Table(
     Column("note", Text, nullable=False),
     _changed(),
 )
+
+needs = Table(
+    "needs",
+    METADATA,
+    Column("browser", Text, primary_key=True),
+    Column("form", JSON, nullable=False),
+)
+"""What each browser's person needs of a model; made where it is missing, so that a study of
+before needs no migration."""
 
 deletions = Table(
     "deletions",

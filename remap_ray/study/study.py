@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,17 @@ from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Table,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
@@ -285,6 +295,43 @@ class Study:
             found = connection.execute(query).scalar()
         return None if found is None else np.frombuffer(found, dtype=np.uint8)
 
+    def predictions_of(self, numbers: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
+        """Give several models' predicted labels, uint8 (n,) each; those without any are left out.
+
+        Parameters
+        ----------
+        numbers
+            At most some thousands.
+        """
+        table = schema.predictions
+        with self.reading() as connection:
+            query = select(table.c.model, table.c.labels).where(table.c.model.in_(numbers))
+            found = connection.execute(query).all()
+        return {int(number): np.frombuffer(labels, np.uint8) for number, labels in found}
+
+    def labels_of_item(self, item: int) -> dict[int, int]:
+        """Give what every model predicts for one validation image, by model.
+
+        Parameters
+        ----------
+        item
+            Index in the validation part, from 0.
+
+        Raises
+        ------
+        InvalidRequest
+            There is no such image.
+        """
+        if not 0 <= item < len(self.validation_labels):
+            raise InvalidRequest(
+                f"there is no validation image {item}, only 0 to {len(self.validation_labels) - 1}"
+            )
+        table = schema.predictions
+        with self.reading() as connection:
+            # SQLite cuts out the one byte: labels of thousands of models do not travel for it.
+            query = select(table.c.model, func.substr(table.c.labels, item + 1, 1))
+            return {int(number): label[0] for number, label in connection.execute(query)}
+
     def thumbnails(self) -> tuple[Thumbnail, ...]:
         """Give the images that were kept of each class when the study was created."""
         with self.reading() as connection:
@@ -324,6 +371,16 @@ class Study:
             query = select(schema.drawer).order_by(schema.drawer.c.position)
             found = connection.execute(query).mappings().all()
         return tuple(rows.drawer_entry(row) for row in found)
+
+    def needs(self, browser: str) -> dict[str, Any] | None:
+        """Give what was kept for a browser by `keep_needs`, None where nothing was."""
+        table = schema.needs
+        with self.reading() as connection:
+            if not inspect(connection).has_table(table.name):
+                return None
+            found = connection.execute(select(table.c.form).where(table.c.browser == browser))
+            form = found.scalar()
+        return None if form is None else dict(form)
 
     def heartbeat(self) -> Heartbeat:
         """Say who trains the study and whether they are alive."""
@@ -451,22 +508,82 @@ class Study:
             connection.execute(row.on_conflict_do_nothing())
             _undelete(connection, schema.drawer, number)
 
-    def let_go(self, number: int) -> None:
-        """Take a model out of the drawer; one that is not there raises `UnknownModel`."""
+    def keep_all(self, numbers: Iterable[int]) -> tuple[int, ...]:
+        """Put models into the drawer, at its end and in this order, all in one transaction.
+
+        Gives those that were not there before; one that the study does not have raises
+        `UnknownModel`, and nothing is kept.
+        """
         with self.writing() as (connection, change):
-            gone = connection.execute(
-                delete(schema.drawer).where(schema.drawer.c.model == number)
-            ).rowcount
-            if not gone:
+            known = set(connection.execute(select(schema.drawer.c.model)).scalars())
+            fresh = [one for one in dict.fromkeys(numbers) if one not in known]
+            last = connection.execute(select(func.max(schema.drawer.c.position))).scalar() or 0.0
+            for place, number in enumerate(fresh, start=1):
+                _model(connection, number)
+                _put(connection, DrawerEntry(number, last + place, ""), change)
+        return tuple(fresh)
+
+    def put_back(self, entries: Iterable[DrawerEntry]) -> None:
+        """Put models into the drawer with the place and the note that they had there."""
+        with self.writing() as (connection, change):
+            for entry in entries:
+                _model(connection, entry.model)
+                _put(connection, entry, change)
+
+    def annotate(self, number: int, note: str) -> None:
+        """Note something about a model in the drawer; one not there raises `UnknownModel`."""
+        with self.writing() as (connection, change):
+            table = schema.drawer
+            row = update(table).where(table.c.model == number)
+            if not connection.execute(row.values(note=note, changed=change)).rowcount:
                 raise UnknownModel(number, "the drawer")
-            row = upsert(schema.deletions).values(
-                table_name=schema.drawer.name, key=number, changed=change
-            )
+
+    def arrange(self, number: int, before: int | None = None) -> None:
+        """Move a model in the drawer to just above another, or to the end where that is None.
+
+        Models that are not in the drawer raise `UnknownModel`.
+        """
+        table = schema.drawer
+        with self.writing() as (connection, change):
+            query = select(table.c.model).order_by(table.c.position, table.c.model)
+            order = list(connection.execute(query).scalars())
+            for one in (number, *(() if before is None else (before,))):
+                if one not in order:
+                    raise UnknownModel(one, "the drawer")
+            if number == before:
+                return
+            order.remove(number)
+            order.insert(len(order) if before is None else order.index(before), number)
+            for place, one in enumerate(order, start=1):
+                row = update(table).where(table.c.model == one, table.c.position != place)
+                connection.execute(row.values(position=float(place), changed=change))
+
+    def keep_needs(self, browser: str, form: Mapping[str, Any]) -> None:
+        """Keep what a browser's person needs of a model; no reader follows it."""
+        with self.unnumbered() as connection:
+            schema.needs.create(connection, checkfirst=True)
+            row = upsert(schema.needs).values(browser=browser, form=dict(form))
             connection.execute(
-                row.on_conflict_do_update(
-                    index_elements=("table_name", "key"), set_={"changed": change}
-                )
+                row.on_conflict_do_update(index_elements=("browser",), set_={"form": dict(form)})
             )
+
+    def let_go(self, *numbers: int) -> None:
+        """Take models out of the drawer; one that is not there raises `UnknownModel`."""
+        with self.writing() as (connection, change):
+            for number in numbers:
+                gone = connection.execute(
+                    delete(schema.drawer).where(schema.drawer.c.model == number)
+                ).rowcount
+                if not gone:
+                    raise UnknownModel(number, "the drawer")
+                row = upsert(schema.deletions).values(
+                    table_name=schema.drawer.name, key=number, changed=change
+                )
+                connection.execute(
+                    row.on_conflict_do_update(
+                        index_elements=("table_name", "key"), set_={"changed": change}
+                    )
+                )
 
 
 def _check_whole(name: str, low: int, value: object) -> None:
@@ -480,6 +597,13 @@ def _model(connection: Connection, number: int) -> Model:
     if row is None:
         raise UnknownModel(number)
     return rows.model(row)
+
+
+def _put(connection: Connection, entry: DrawerEntry, change: int) -> None:
+    values = {"position": entry.position, "note": entry.note, "changed": change}
+    row = upsert(schema.drawer).values(model=entry.model, **values)
+    connection.execute(row.on_conflict_do_update(index_elements=("model",), set_=values))
+    _undelete(connection, schema.drawer, entry.model)
 
 
 def _undelete(connection: Connection, table: Table, key: int) -> None:
