@@ -12,7 +12,7 @@ import numpy as np
 from remap_ray.errors import InvalidRequest
 from remap_ray.recipe import Recipe
 from remap_ray.space import Limits, Space, sample
-from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory
+from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory, space_of
 from remap_ray.training import datasets
 
 __all__ = ["add_samples", "create_study", "recipe_for", "space_of"]
@@ -126,18 +126,6 @@ def add_samples(study: Study, models: int, limits: Limits | None = None) -> int:
     known = {one.identity for one in present}
     study.submit(_draw(missing, study.seed, study.data, space_of(study), limits, known))
     return missing
-
-
-def space_of(study: Study) -> Space:
-    """Give the space that a study's models are sampled from, as it was when it was created.
-
-    Raises
-    ------
-    InvalidRequest
-        Its copy is damaged; or it is gone, and the space is none of those that come with REMAP.
-    """
-    kept = study.path / directory.SPACE
-    return Space.load(kept) if kept.exists() else Space.named(study.space)
 
 
 def _check_count(models: int) -> None:

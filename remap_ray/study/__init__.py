@@ -1,5 +1,6 @@
 """What has been tried: the meeting place of all processes."""
 
+from remap_ray.study.drafts import draft_of, keep_draft, space_of
 from remap_ray.study.holder import Holder
 from remap_ray.study.lease import Lease, take_lease
 from remap_ray.study.queue import duration, pace_of, reasons, seconds_left
@@ -38,10 +39,13 @@ __all__ = [
     "Submission",
     "Thumbnail",
     "Watch",
+    "draft_of",
     "duration",
+    "keep_draft",
     "open_study",
     "pace_of",
     "reasons",
     "seconds_left",
+    "space_of",
     "take_lease",
 ]
