@@ -1,4 +1,4 @@
-"""What the overview shows, as numbers and words: one circle per model that has figures.
+"""What the overview shows, as numbers: one circle per model that has figures.
 
 Pure: the browser places the circles, `remap_panel.views.overview` sends what changed.
 """
@@ -7,30 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from math import ceil, floor, isfinite, isnan, log10, nan
 from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from remap_panel import theme, wording
-from remap_panel.snac import svg
+from remap_panel import theme
 from remap_panel.snapshot import Snapshot
-from remap_panel.state import PROJECTIONS
-from remap_ray.study import MAPS, Model, Status
+from remap_ray.study import MAPS, Origin, Status
 
 __all__ = [
     "AXES",
     "COLUMNS",
     "EMPTY",
-    "MAP_NEEDS",
+    "Looks",
     "Update",
     "frames",
-    "notes",
-    "preview",
     "row",
-    "summary",
     "table",
 ]
 
@@ -40,11 +34,22 @@ COLUMNS: Mapping[str, type[np.generic]] = {
     "radius": np.float32,
     "accuracy": np.float32,
     "size": np.float32,
+    "shade": np.float32,
+    "dim": np.uint8,
+    "spawned": np.uint8,
     **{f"{name}_{axis}": np.float32 for name in MAPS for axis in "xy"},
 }
 """Columns of the table of circles: the model's number, whether it is filled (done) or hollow (in
-training), its radius in px, its validation accuracy, log10 of its parameters, and its place on
-both maps. What a projection cannot show is NaN."""
+training), its radius in px, its validation accuracy, log10 of its parameters, what its darkness
+shows where that is not its accuracy (`UNKNOWN` where it is not known), whether it is dimmed,
+whether it was made from a parent or by hand, and its place on both maps. What a projection cannot
+show is NaN."""
+
+WHOLE = ("solid", "dim", "spawned")
+"""Columns of whole numbers, which know no NaN."""
+
+UNKNOWN = -1.0
+"""What darkness shows of a model without that figure: the ramp's first colour."""
 
 Frame: TypeAlias = list[float]
 """Edges of what is shown: left, right, low, high."""
@@ -54,9 +59,6 @@ AXES: Mapping[str, tuple[str, str]] = {
     **{name: (f"{name}_x", f"{name}_y") for name in MAPS},
 }
 """The columns that are x and y in each projection."""
-
-MAP_NEEDS = 4
-"""Trained models that the first layout of a map needs."""
 
 EMPTY: Mapping[str, Frame] = {
     "accuracy": [0.0, 1.0, 2.0, 6.0],
@@ -68,10 +70,40 @@ ROOMY = 0.6
 """Share of a frame that circles must fill in either direction, lest it shrinks."""
 
 Row = tuple[float, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Looks:
+    """What a session has its circles show besides the study's own figures.
+
+    Parameters
+    ----------
+    shades
+        By model, what darkness shows (0 to 1); None for the accuracy.
+    dimmed
+        Models that fall short of what the person needs.
+    """
+
+    shades: Mapping[int, float] | None = None
+    dimmed: frozenset[int] = frozenset()
+
+    def differ(self, other: Looks) -> set[int]:
+        """Give the models that look different by themselves."""
+        found = set(self.dimmed ^ other.dimmed)
+        if self.shades is not other.shades:
+            mine, theirs = self.shades or {}, other.shades or {}
+            found |= {one for one, shade in mine.items() if theirs.get(one) != shade}
+            found |= theirs.keys() - mine.keys()
+        return found
+
+
+PLAIN = Looks()
+"""Darkness is accuracy, and nothing is dimmed."""
 Patches = dict[str, list[tuple[int | slice, Any]]]
 
 
-def row(snapshot: Snapshot, number: int) -> Row | None:
+def row(snapshot: Snapshot, number: int, looks: Looks = PLAIN) -> Row | None:
     """Give a model's values in the order of `COLUMNS`, None where it has no circle.
 
     A model has one when it is done, and from its first epoch on while it is trained or waits to
@@ -88,7 +120,11 @@ def row(snapshot: Snapshot, number: int) -> Row | None:
         places += (nan, nan) if point is None else (point.x, point.y)
     size = log10(max(model.parameters, 1))
     solid = float(model.status is Status.DONE)
-    return number, solid, theme.radius(model.parameters), model.accuracy, size, *places
+    shade = nan if looks.shades is None else looks.shades.get(number, UNKNOWN)
+    spawned = float(model.origin is not Origin.SAMPLED)
+    dim = float(number in looks.dimmed)
+    radius = theme.radius(model.parameters)
+    return number, solid, radius, model.accuracy, size, shade, dim, spawned, *places
 
 
 @final
@@ -108,7 +144,13 @@ class Update:
     patches: Patches = field(default_factory=dict)
 
     @staticmethod
-    def between(before: Snapshot, after: Snapshot, places: Mapping[int, int]) -> Update:
+    def between(
+        before: Snapshot,
+        after: Snapshot,
+        places: Mapping[int, int],
+        was: Looks = PLAIN,
+        looks: Looks = PLAIN,
+    ) -> Update:
         """Find what changed, at the price of what changed.
 
         Parameters
@@ -117,19 +159,24 @@ class Update:
             Successive snapshots, which share what did not change.
         places
             Row of each model that is in the table already.
+        was, looks
+            How circles looked before, and how they look now.
         """
         fresh: list[Row] = []
         changes: dict[str, list[tuple[int, float]]] = {}
-        for number in sorted(_touched(before, after)):
-            now = row(after, number)
+        touched = _touched(before, after) | looks.differ(was)
+        if (was.shades is None) is not (looks.shades is None):
+            touched |= places.keys()
+        for number in sorted(touched):
+            now = row(after, number, looks)
             place = places.get(number)
             if place is None:
                 if now is not None:
                     fresh.append(now)
                 continue
             # A circle that goes keeps its row, since rows are never renumbered: it has no place.
-            now = now or (number, *(nan if name != "solid" else 0 for name in list(COLUMNS)[1:]))
-            then = row(before, number) or (nan,) * len(COLUMNS)
+            now = now or (number, *(nan if name not in WHOLE else 0 for name in list(COLUMNS)[1:]))
+            then = row(before, number, was) or (nan,) * len(COLUMNS)
             for name, old, value in zip(COLUMNS, then, now, strict=True):
                 if old != value and not (isnan(old) and isnan(value)):
                     changes.setdefault(name, []).append((place, value))
@@ -238,118 +285,3 @@ def _square(x: NDArray[np.float64], y: NDArray[np.float64]) -> Frame:
     span = (ceil(wanted / step) + 1) * step
     corners = [round(middle / step) * step - span / 2 for middle in middles]
     return [corners[0], corners[0] + span, corners[1], corners[1] + span]
-
-
-def notes(snapshot: Snapshot, *, any_circle: bool) -> dict[str, str]:
-    """Say for each projection why nothing is seen; empty where circles are.
-
-    Parameters
-    ----------
-    any_circle
-        Whether any model has a circle at all.
-    """
-    done = snapshot.counts[Status.DONE]
-    said = {"accuracy": "" if any_circle else _nothing(snapshot)}
-    for name in MAPS:
-        if snapshot.points[name]:
-            said[name] = ""
-        elif done < MAP_NEEDS:
-            said[name] = f"The map appears once {MAP_NEEDS} models are trained: {done} so far"
-        elif snapshot.heartbeat.alive:
-            said[name] = "The map is being laid out"
-        else:
-            said[name] = "The map is laid out as soon as someone trains this study again"
-    return said
-
-
-def _nothing(snapshot: Snapshot) -> str:
-    failed = snapshot.counts[Status.FAILED]
-    if failed and failed == len(snapshot.models):
-        each = "The model" if failed == 1 else f"All {failed} models"
-        return f"{each} failed in training: the queue says why"
-    return "Models appear here as soon as they have trained their first epoch"
-
-
-def summary(
-    snapshot: Snapshot, columns: Mapping[str, NDArray[Any]], projection: str, note: str
-) -> str:
-    """Tell a screen reader what the overview shows.
-
-    Parameters
-    ----------
-    columns
-        The table of circles.
-    note
-        Why nothing is seen, where nothing is.
-    """
-    if note:
-        return f"{note}."
-    accuracy, size = columns["accuracy"], columns["size"]
-    there = ~np.isnan(accuracy)
-    done = np.flatnonzero(there & (columns["solid"] == 1))
-    hollow = int(there.sum()) - len(done)
-    axes = (
-        "from left to right by validation accuracy, from bottom to top by parameters"
-        if projection == "accuracy"
-        else f"on a map: models with similar {projection} are near each other"
-    )
-    words = [
-        f"Overview, {PROJECTIONS[projection]}: {_models(len(done))} trained"
-        + (f", {_models(hollow)} in training" if hollow else "")
-        + f", {axes}."
-    ]
-    for said, order in (("Best", (size, -accuracy)), ("Smallest", (-accuracy, size))):
-        if len(done):
-            first = done[np.lexsort([key[done] for key in order])[0]]
-            words.append(f"{said}: {_figures(snapshot.models[int(columns['number'][first])])}.")
-    return " ".join(words)
-
-
-def preview(snapshot: Snapshot, number: int, projection: str) -> str:
-    """Give the HTML that is shown beside the circle under the mouse, every name escaped."""
-    model = snapshot.models[number]
-    done = model.status is Status.DONE
-    epochs = (
-        f"{model.epochs} {'epoch' if model.epochs == 1 else 'epochs'}"
-        if done
-        else f"epoch {model.epochs} of {model.wanted_epochs}, {model.status.value}"
-    )
-    reached = f"<strong>{wording.accuracy(model.accuracy)}</strong>"
-    cost = f"{wording.compact(model.parameters)} parameters · {wording.flops(model.flops)}"
-    lines = [
-        f"<strong>{model.name}</strong> {escape(wording.origin(model))}",
-        f"accuracy {reached} (training {wording.accuracy(model.train_accuracy)})",
-        f"{cost} · {epochs}",
-    ]
-    if trust := _trust(snapshot, number, projection):
-        lines.append(trust)
-    return svg(model.architecture, "small") + "".join(f"<p>{line}</p>" for line in lines)
-
-
-def _trust(snapshot: Snapshot, number: int, projection: str) -> str:
-    points = snapshot.points.get(projection, {})
-    point = points.get(number)
-    if point is None or not isfinite(point.share):
-        return ""
-    # A place that is as wrong as the average one has a share of 1 / n.
-    times = point.share * len(points)
-    if times < 0.5:
-        words = "can be trusted"
-    elif times < 1.5:
-        words = "about right"
-    elif times < 3:
-        words = "rough: look at its nearest models too"
-    else:
-        words = "misleading: its nearest models may lie elsewhere"
-    return f"place: {words} ({times:.1f}× the map's average error)"
-
-
-def _models(count: int) -> str:
-    return f"{count} {'model' if count == 1 else 'models'}"
-
-
-def _figures(model: Model) -> str:
-    return (
-        f"{model.name} with accuracy {wording.accuracy(model.accuracy)} "
-        f"and {wording.compact(model.parameters)} parameters"
-    )

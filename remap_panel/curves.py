@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any, final
 
+import numpy as np
 from bokeh.core.enums import MarkerTypeType
 from bokeh.models import (
     BasicTicker,
@@ -16,12 +18,22 @@ from bokeh.models import (
 )
 from bokeh.models.renderers import GlyphRenderer
 from bokeh.plotting import figure
+from numpy.typing import NDArray
 
 from remap_panel import theme
 from remap_panel.paint import Coat, paint
 from remap_ray.study import Epoch
 
-__all__ = ["Curves", "curve_table"]
+__all__ = ["Curves", "Prospect", "curve_table", "prospect"]
+
+FITTED = 4
+"""Epochs that a curve is extrapolated from at least."""
+
+WORTHWHILE = 0.05
+"""Share of the validation loss that further training has to take away to be called worthwhile."""
+
+RATES = (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95)
+"""Shares of the distance to the limit that are left after an epoch."""
 
 FIGURES = ("train_accuracy", "validation_accuracy", "train_loss", "validation_loss")
 
@@ -33,6 +45,76 @@ def curve_table(epochs: Sequence[Epoch]) -> dict[str, list[float]]:
         values = (float(getattr(one, name)) for one in epochs)
         table[name] = [value if isfinite(value) else nan for value in values]
     return table
+
+
+@final
+@dataclass(frozen=True)
+class Prospect:
+    """Whether more training would pay, by how the validation loss went.
+
+    Parameters
+    ----------
+    verdict
+        ``pays``, ``levels off``, ``overfits``, or ``unknown`` after too few epochs.
+    words
+        The same for a person, with what it is judged by.
+    """
+
+    verdict: str
+    words: str
+
+
+def prospect(epochs: Sequence[Epoch]) -> Prospect:
+    """Extrapolate a model's validation loss to twice as many epochs.
+
+    A falling loss is taken for one that approaches a limit and loses a fixed share of its
+    distance to it in each epoch: ``limit + drop * rate ** epoch``, fitted by least squares over
+    the later half of the epochs, at least `FITTED` of them, since the first epochs fall by
+    another rule. A loss that has risen for a while although the training loss still falls is one
+    of a model that overfits.
+    """
+    known = [one for one in epochs if isfinite(one.validation_loss) and isfinite(one.train_loss)]
+    if len(known) < FITTED:
+        return Prospect("unknown", f"Whether more training pays shows after {FITTED} epochs.")
+    losses = np.array([one.validation_loss for one in known])
+    best = int(losses.argmin())
+    since = len(losses) - 1 - best
+    falls = known[-1].train_loss < known[best].train_loss
+    if since >= max(3, len(losses) // 4) and losses[-1] > 1.02 * losses[best] and falls:
+        return Prospect(
+            "overfits",
+            f"More training would hardly pay: the validation loss was lowest at epoch "
+            f"{known[best].epoch} and has risen since, while the training loss still falls "
+            "(it overfits).",
+        )
+    late = losses[-max(FITTED, len(losses) // 2) :]
+    gain = _further_fall(late, len(losses))
+    if gain >= WORTHWHILE * losses[-1]:
+        return Prospect(
+            "pays",
+            f"More training may pay: as the validation loss falls now, as many epochs again "
+            f"would bring it from {losses[-1]:.3f} to about {losses[-1] - gain:.3f} "
+            "(an extrapolation).",
+        )
+    return Prospect(
+        "levels off",
+        f"More training would hardly pay: the validation loss has levelled off at about "
+        f"{losses[-1]:.3f}.",
+    )
+
+
+def _further_fall(losses: NDArray[np.float64], more: int) -> float:
+    """Fit `prospect`'s curve, and give by how much it falls in so many further epochs."""
+    steps = np.arange(len(losses))
+    found = (np.inf, 0.0)
+    for rate in RATES:
+        powers = rate**steps
+        matrix = np.stack([np.ones(len(losses)), powers], axis=1)
+        fit, *_ = np.linalg.lstsq(matrix, losses, rcond=None)
+        error = float(((matrix @ fit - losses) ** 2).sum())
+        found = min(found, (error, float(fit[1] * powers[-1] * (1 - rate**more))))
+    # A loss is never below zero, whatever the fit.
+    return float(np.clip(found[1], 0.0, losses[-1]))
 
 
 @final

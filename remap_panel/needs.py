@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import isfinite
 from typing import Any, Self, final
 
@@ -85,6 +86,8 @@ class Judged:
         models without that figure are left out.
     meets
         Trained models that fall short of nothing.
+    short
+        Models, trained or in training, that cost too much or have shown too little.
     front
         Of these, the ones that no other beats in score without having more parameters, from the
         smallest to the largest.
@@ -94,8 +97,17 @@ class Judged:
 
     scores: Mapping[int, float] = field(default_factory=dict)
     meets: frozenset[int] = frozenset()
+    short: frozenset[int] = frozenset()
     front: tuple[int, ...] = ()
     ranking: tuple[int, ...] = ()
+
+    def rank(self, number: int) -> int:
+        """Give a model's place in the ranking, from 1; it must be one that `meets`."""
+        return self._ranks[number]
+
+    @cached_property
+    def _ranks(self) -> Mapping[int, int]:
+        return {number: place for place, number in enumerate(self.ranking, start=1)}
 
     @property
     def best(self) -> int | None:
@@ -131,13 +143,16 @@ def judge(snapshot: Snapshot, classes: Mapping[int, float], needs: Needs) -> Jud
     figures = snapshot.figures
     scores = _scores(figures, classes)
     known = ~np.isnan(scores)
-    meets = known & figures.done & _affordable(figures, needs) & _good(figures, classes, needs)
+    good, shown = _good(figures, classes, needs)
+    short = ~_affordable(figures, needs) | (shown & ~good)
+    meets = known & figures.done & good & ~short
     rows = np.flatnonzero(meets)
     order = rows[np.lexsort((figures.number[rows], figures.parameters[rows], -scores[rows]))]
     front = rows[pareto_front(scores[rows], figures.parameters[rows])] if len(rows) else rows
     return Judged(
         dict(zip(figures.number[known].tolist(), scores[known].tolist(), strict=True)),
         frozenset(figures.number[rows].tolist()),
+        frozenset(figures.number[short].tolist()),
         tuple(figures.number[front].tolist()),
         tuple(figures.number[order].tolist()),
     )
@@ -199,12 +214,16 @@ def _affordable(figures: Figures, needs: Needs) -> NDArray[np.bool_]:
     return fits
 
 
-def _good(figures: Figures, classes: Mapping[int, float], needs: Needs) -> NDArray[np.bool_]:
+def _good(
+    figures: Figures, classes: Mapping[int, float], needs: Needs
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say which models are accurate enough on each class, and which have shown it at all."""
+    count = len(figures.number)
     if needs.least is None or not figures.recalls.shape[1]:
-        return np.full(len(figures.number), needs.least is None)
+        return np.full(count, needs.least is None), np.zeros(count, bool)
     labels = sorted(weights_of(classes, figures.recalls.shape[1])) or slice(None)
     recalls = figures.recalls[:, labels]
     # Where a class has no images there is nothing to fall short of; a model without predictions
     # has shown nothing yet.
-    shown = ~np.isnan(recalls).all(axis=1)
-    return np.logical_and(shown, ~(recalls < needs.least).any(axis=1), dtype=bool)
+    shown = np.logical_not(np.isnan(recalls).all(axis=1), dtype=bool)
+    return np.logical_and(shown, ~(recalls < needs.least).any(axis=1), dtype=bool), shown

@@ -17,10 +17,12 @@ from remap_panel.feed import Feed
 from remap_panel.fragment import Curtain, Fragment
 from remap_panel.state import ExplorerState
 from remap_panel.views import data_selector, header
+from remap_panel.views.compare import Compare
 from remap_panel.views.data_selector import DataSelector
 from remap_panel.views.drawer import Drawer
 from remap_panel.views.header import Header
 from remap_panel.views.inspector import Inspector
+from remap_panel.views.needs import NeedsView
 from remap_panel.views.overview import Overview
 from remap_panel.views.queue import Queue
 from remap_ray.errors import RemapError
@@ -28,7 +30,10 @@ from remap_ray.study import Status
 
 __all__ = ["make_page", "make_problem_page", "tabs"]
 
-DATA, INSPECTOR, QUEUE = range(3)
+TABS = ("data", "inspector", "compare", "queue")
+"""Names of the tabs as the state and the page's address call them, from left to right."""
+
+DATA, INSPECTOR, COMPARE, QUEUE = range(len(TABS))
 """Places of the tabs."""
 
 PAGE = """
@@ -38,9 +43,9 @@ PAGE = """
 </header>
 <div class="notice-place">{{ early_notice }}{{ embed(roots.notice) }}</div>
 <main class="main">
-<section class="card overview-card">{{ embed(roots.overview) }}</section>
-<section class="card drawer-card" aria-label="Model drawer"><h2>Model drawer</h2>
-{{ embed(roots.drawer) }}</section>
+<section class="card overview-card">{{ embed(roots.overview) }}
+{{ embed(roots.needs) }}</section>
+<section class="card drawer-card" aria-label="Model drawer">{{ embed(roots.drawer) }}</section>
 <section class="card tabs-card" aria-label="Details">{{ early_data }}{{ embed(roots.tabs) }}
 </section>
 </main>
@@ -48,7 +53,8 @@ PAGE = """
 """
 
 EARLY_TABS = """
-<p class="names"><b>Data selector</b><span>Model inspector</span><span>Queue</span></p>
+<p class="names"><b>Data selector</b><span>Model inspector</span><span>Compare</span>
+<span>Queue</span></p>
 """
 
 EARLY_TABS_STYLE = """
@@ -121,6 +127,7 @@ def make_page(path: Path) -> frame.Document:
     corner = pn.Column(margin=0)
     # Views are drawn in this order: the overview is what people come for.
     page.add_panel("overview", Overview(state))
+    page.add_panel("needs", NeedsView(state))
     page.add_panel("bar", head.bar)
     page.add_panel("notice", head.notice)
     page.add_panel("drawer", Drawer(state))
@@ -150,8 +157,9 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
     made = pmui.Tabs(
         (_label("Data selector"), DataSelector(state)),
         (_label("Model inspector"), Inspector(state)),
+        (_label("Compare"), Compare(state)),
         (queue, Queue(state)),
-        active=DATA if state.inspected is None else INSPECTOR,
+        active=TABS.index(state.tab) if state.tab in TABS else DATA,
         theme_config=frame.material_theme(),
         sx=TABS_STYLE,
         styles={"min-width": "0"},
@@ -159,6 +167,13 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
         margin=0,
     )
     state.param.watch(lambda _: queue.param.update(html=_queue_label(state)), "snapshot")
+    made.param.watch(lambda event: state.param.update(tab=TABS[event.new]), "active")
+
+    def open_tab(_: object) -> None:
+        if state.tab in TABS:
+            made.active = TABS.index(state.tab)
+
+    state.param.watch(open_tab, "tab")
 
     def inspect(_: object) -> None:
         # Whoever watches the queue, or has chosen a tab before, is left where they are.
@@ -168,6 +183,8 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
 
     if state.inspected is None:
         watcher = state.param.watch(inspect, "inspected")
+    elif state.tab == TABS[DATA]:
+        made.active = INSPECTOR
     return made
 
 

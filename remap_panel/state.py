@@ -163,13 +163,16 @@ class ExplorerState(param.Parameterized):
         """Choose models, such as those inside a lasso; unknown ones are left out."""
         self.selection = sorted({one for one in numbers if one in self.snapshot.models})
 
-    def choose_class(self, label: int, weight: float | None = 1.0) -> None:
-        """Weigh a class, or with None no more; one whose weight is the same is let go."""
+    def choose_class(self, label: int) -> None:
+        """Have a class count, or no more where it does already: what a click on its card means."""
+        self.weigh_class(label, None if label in self.classes else 1.0)
+
+    def weigh_class(self, label: int, weight: float | None) -> None:
+        """Weigh a class against the other chosen ones; None lets it go."""
         rest = {one: weighs for one, weighs in self.classes.items() if one != label}
-        if weight is None or self.classes.get(label) == weight:
-            self.classes = rest
-        else:
-            self.classes = weights_of({**rest, label: weight}, self._class_count)
+        if weight is not None:
+            rest[label] = weight
+        self.classes = weights_of(rest, self._class_count)
 
     def compare(self, numbers: Iterable[int]) -> None:
         """Compare up to `COMPARED` models, in this order."""

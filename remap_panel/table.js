@@ -29,7 +29,16 @@ function compare(a, b, dir) {
   return typeof a === "number" ? a - b : String(a).localeCompare(String(b), undefined, {numeric: true})
 }
 
-const SORTED_BY = {number: (value) => value[0], text: (value) => value, mark: (value) => value[2]}
+const SORTED_BY = {
+  number: (value) => value[0],
+  text: (value) => value,
+  mark: (value) => value[2],
+  note: (value) => value || null,
+  check: (value) => Number(value),
+  sign: (value) => value[0],
+}
+
+const MOVED_BY = {ArrowUp: -1, ArrowDown: 1}
 
 class LiveRows {
   constructor(model, root) {
@@ -93,6 +102,7 @@ class LiveRows {
         // The third click on a header takes its sorting away: back to the natural order.
         setTimeout(() => this.table.setSort(NATURAL))
       }
+      this.root.classList.toggle("is-natural", this.natural())
       this.to_top = this.sorted !== undefined && sorted !== this.sorted
       this.sorted = sorted
     })
@@ -143,6 +153,27 @@ class LiveRows {
         this.want(field, id)
       }
       return element("span", {className: "drawn", innerHTML: known?.html ?? ""})
+    }
+    if (kind === "sign") {
+      const [name, symbol, words] = value
+      const sign = element("span", {className: `sign is-${name}`, textContent: symbol, title: words})
+      sign.setAttribute("role", "img")
+      sign.setAttribute("aria-label", words)
+      return sign
+    } else if (kind === "note") {
+      const written = element("span", {className: "note-text", textContent: value || "add a note"})
+      written.classList.toggle("is-empty", !value)
+      cell.getElement().title = value || "Write a note: press it, or F2 on the row"
+      return written
+    } else if (kind === "check") {
+      const box = element("input", {type: "checkbox", checked: value, tabIndex: -1})
+      box.setAttribute("aria-label", `${this.kinds.get(field).hint}: ${cell.getRow().getData().name ?? id}`)
+      return box
+    } else if (kind === "handle") {
+      const handle = element("span", {className: "handle", textContent: "⠿"})
+      handle.title = "Drag to another place; by keyboard: Alt and the arrow keys on the row"
+      handle.setAttribute("aria-hidden", "true")
+      return handle
     }
     cell.getElement().title = value
     return element("span", {textContent: value})
@@ -277,11 +308,23 @@ class LiveRows {
     }
     this.root.addEventListener("mouseover", (event) => this.hover(row_of(event)))
     this.root.addEventListener("mouseleave", () => this.hover(null))
+    this.root.addEventListener("pointerdown", (event) => {
+      if (event.button === 0 && event.target.closest(".handle") && this.natural()) {
+        this.drag(row_of(event), event)
+      }
+    })
     this.root.addEventListener("click", (event) => {
       const id = row_of(event)
       const button = event.target.closest("button[data-action]")
-      if (id === null) {
+      if (id === null || event.target.closest(".note-input, .kind-handle")) {
         return
+      } else if (event.target.matches("input[type=checkbox]")) {
+        // Ticked once the server says so: it may refuse.
+        event.preventDefault()
+        this.model.send_msg({check: [id, event.target.checked]})
+      } else if (event.target.closest(".kind-note")) {
+        this.step(id)
+        this.write(id)
       } else if (button) {
         this.model.send_msg({act: [id, button.dataset.action]})
       } else {
@@ -303,6 +346,97 @@ class LiveRows {
     }, HOVER_MS)
   }
 
+  // Rows have places of their own only while nothing else sorts them.
+  natural() {
+    const sorters = this.table.getSorters()
+    return sorters.length === 1 && sorters[0].field === "order"
+  }
+
+  drag(id, start) {
+    const ids = this.table.getRows("active").map((row) => row.getIndex())
+    const line = element("div", {className: "drop-line"})
+    const row = this.shown(id)
+    let before = id
+    const place = (event) => {
+      const box = this.holder.getBoundingClientRect()
+      const height = row.offsetHeight
+      // Near an edge the rows scroll, so that a row can be dragged further than is seen.
+      this.holder.scrollTop += event.clientY < box.top + height / 2 ? -8 : event.clientY > box.bottom - height / 2 ? 8 : 0
+      const within = event.clientY - box.top + this.holder.scrollTop
+      const at = Math.min(Math.max(Math.round(within / height), 0), ids.length)
+      before = at < ids.length ? ids[at] : null
+      line.style.top = `${box.top - this.root.getBoundingClientRect().top + at * height - this.holder.scrollTop - 1}px`
+    }
+    const end = (event) => {
+      this.root.removeEventListener("pointermove", place)
+      this.root.removeEventListener("pointerup", end)
+      this.root.removeEventListener("pointercancel", end)
+      removeEventListener("keydown", escape, true)
+      row.classList.remove("is-dragged")
+      line.remove()
+      const stays = before === id || before === (ids[ids.indexOf(id) + 1] ?? null)
+      if (event.type === "pointerup" && !stays) {
+        this.model.send_msg({move: [id, before]})
+      }
+    }
+    const escape = (event) => {
+      if (event.key === "Escape") {
+        end(event)
+      }
+    }
+    start.preventDefault()
+    this.root.setPointerCapture(start.pointerId)
+    this.root.append(line)
+    row.classList.add("is-dragged")
+    this.root.addEventListener("pointermove", place)
+    this.root.addEventListener("pointerup", end)
+    this.root.addEventListener("pointercancel", end)
+    addEventListener("keydown", escape, true)
+    place(start)
+  }
+
+  write(id) {
+    const field = [...this.kinds.values()].find(({kind}) => kind === "note")?.field
+    const row = this.ids.has(id) && this.table.getRow(id)
+    if (!field || !row || !this.shown(id)) {
+      return
+    }
+    const cell = row.getCell(field).getElement()
+    if (cell.querySelector(".note-input")) {
+      return
+    }
+    const old = row.getData()[field]
+    const input = element("textarea", {className: "note-input", value: old, rows: 1, maxLength: 10000})
+    input.setAttribute("aria-label", `Note on ${row.getData().name ?? id}`)
+    let ended = false
+    const end = (keep) => {
+      if (ended) {
+        return
+      }
+      ended = true
+      const text = input.value.trim()
+      const focused = this.root.getRootNode().activeElement === input
+      input.replaceWith(this.cell("note", row.getCell(field)))
+      if (focused) {
+        this.root.focus({preventScroll: true})
+      }
+      if (keep && text !== old) {
+        this.model.send_msg({edit: [id, text]})
+      }
+    }
+    input.addEventListener("blur", () => end(true))
+    input.addEventListener("keydown", (event) => {
+      event.stopPropagation()
+      if (event.key === "Escape" || (event.key === "Enter" && !event.shiftKey)) {
+        event.preventDefault()
+        end(event.key === "Enter")
+      }
+    })
+    cell.replaceChildren(input)
+    input.focus()
+    input.select()
+  }
+
   key(event) {
     if (event.target.matches(".tabulator-col") && ["Enter", " "].includes(event.key)) {
       event.preventDefault()
@@ -314,6 +448,14 @@ class LiveRows {
     }
     const ids = this.table.getRows("active").map((row) => row.getIndex())
     const at = ids.indexOf(this.current)
+    if (event.altKey && event.key in MOVED_BY && at >= 0) {
+      event.preventDefault()
+      const to = at + MOVED_BY[event.key]
+      if ([...this.kinds.values()].some(({kind}) => kind === "handle") && this.natural() && to >= 0 && to < ids.length) {
+        this.model.send_msg({move: [this.current, (event.key === "ArrowUp" ? ids[to] : ids[to + 1]) ?? null]})
+      }
+      return
+    }
     const page = Math.max(1, Math.floor(this.holder.clientHeight / this.model.row_height) - 1)
     const to = {
       ArrowDown: at + 1,
@@ -334,6 +476,12 @@ class LiveRows {
     } else if (event.key === "Delete" && at >= 0) {
       const button = this.shown(this.current)?.querySelector("button[data-action]")
       button?.click()
+    } else if (event.key === " " && at >= 0) {
+      event.preventDefault()
+      this.shown(this.current)?.querySelector("input[type=checkbox]")?.click()
+    } else if (event.key === "F2" && at >= 0) {
+      event.preventDefault()
+      this.write(this.current)
     }
   }
 

@@ -58,8 +58,11 @@ class Column:
         Its header.
     kind
         What its values are: ``text`` a string; ``number`` a pair of the number, or None, and how
-        it is written; ``mark`` a status, its symbol and words; ``drawn`` a key that changes when
-        the drawing does; ``actions`` the names of the buttons that the row has now.
+        it is written; ``mark`` a status, its symbol and words; ``sign`` the same with its words
+        seen only when hovered; ``drawn`` a key that changes when the drawing does; ``actions`` the
+        names of the buttons that the row has now; ``note`` a text that a person may change;
+        ``check`` whether the row is ticked; ``handle`` None: by it the row is dragged to another
+        place of the natural order.
     width
         Its least width in px.
     grow
@@ -76,7 +79,9 @@ class Column:
 
     field: str
     title: str
-    kind: Literal["text", "number", "mark", "drawn", "actions"] = "text"
+    kind: Literal[
+        "text", "number", "mark", "sign", "drawn", "actions", "note", "check", "handle"
+    ] = "text"
     width: int = 80
     grow: int = 0
     keep: int = 0
@@ -146,6 +151,12 @@ class LiveTable(JSComponent):
         Called with the id of a clicked row.
     on_action
         Called with the id of a row and the name of the button pressed in it.
+    on_edit
+        Called with the id of a row and the text that a person wrote into its ``note`` column.
+    on_check
+        Called with the id of a row and whether it is to be ticked.
+    on_move
+        Called with the id of a row and that of the row above which it was put, None for the end.
     draw
         Gives the drawing of a ``drawn`` column (its field, a row's id) as HTML of our own making.
     """
@@ -173,6 +184,9 @@ class LiveTable(JSComponent):
         on_hover: Callable[[int | None], None] | None = None,
         on_click: Callable[[int], None] | None = None,
         on_action: Callable[[int, str], None] | None = None,
+        on_edit: Callable[[int, str], None] | None = None,
+        on_check: Callable[[int, bool], None] | None = None,
+        on_move: Callable[[int, int | None], None] | None = None,
         draw: Callable[[str, int], str] = _no_drawing,
         **params: Any,
     ) -> None:
@@ -180,6 +194,7 @@ class LiveTable(JSComponent):
         self._drawn = tuple(one.field for one in columns if one.kind == "drawn")
         self._actions = {name for one in columns for name in one.actions or ()}
         self._on_hover, self._on_click, self._on_action = on_hover, on_click, on_action
+        self._on_edit, self._on_check, self._on_move = on_edit, on_check, on_move
         self._draw = draw
         self._rows_now = rows
         self._rows: Mapping[int, Row] = {}
@@ -247,6 +262,23 @@ class LiveTable(JSComponent):
             key, name = data["act"]
             if key in self._rows and name in self._actions:
                 self._on_action(key, name)
+        else:
+            self._handle_change(data)
+
+    def _handle_change(self, data: dict[str, Any]) -> None:
+        """Take what a person changed in a row that is there."""
+        if "edit" in data and self._on_edit:
+            key, text = data["edit"]
+            if key in self._rows and isinstance(text, str):
+                self._on_edit(key, text)
+        elif "check" in data and self._on_check:
+            key, ticked = data["check"]
+            if key in self._rows:
+                self._on_check(key, bool(ticked))
+        elif "move" in data and self._on_move:
+            key, before = data["move"]
+            if key in self._rows and (before is None or before in self._rows):
+                self._on_move(key, before)
 
     @classmethod
     def _render_esm(cls, compiled: bool | Literal["compiling"] = True, server: bool = False) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "RADIUS_PARAMETERS",
     "RADIUS_RANGE",
     "SANS",
+    "SHADES",
     "STATUS_SYMBOLS",
     "TICKS",
     "BlockStyle",
@@ -141,6 +142,10 @@ STATUS_SYMBOLS: Mapping[str, str] = {
     "cancelled": "⊘",
 }
 """Symbol of a model's status, enough alone where colours cannot be told apart."""
+
+
+SHADES = 7
+"""Steps from none to all of a row in a confusion matrix that is a table."""
 
 
 @final
@@ -368,6 +373,9 @@ def css_variables(mode: Mode) -> str:
     )
     values = {name: getattr(mode, name) for name in plain.split()}
     values |= {f"status-{status}": colour for status, colour in mode.status.items()}
+    for name in ("right", "wrong"):
+        for step, fill in enumerate(ramp(getattr(mode, name), SHADES)):
+            values |= {f"{name}-{step}": fill, f"{name}-{step}-ink": ink_on(fill)}
     values |= {"highlight": HIGHLIGHT, "sans": SANS, "mono": MONO}
     return " ".join(f"--remap-{name.replace('_', '-')}: {value};" for name, value in values.items())
 

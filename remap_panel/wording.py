@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from remap_ray.study import Model, Origin
 
-__all__ = ["accuracy", "compact", "flops", "origin"]
+__all__ = ["accuracy", "compact", "flops", "listed", "origin"]
 
 UNITS = ("", "k", "M", "G", "T")
 
@@ -24,6 +26,13 @@ def flops(count: int) -> str:
 def accuracy(share: float | None) -> str:
     """Write an accuracy (0 to 1) with three decimals, and one that is not known as a dash."""
     return "–" if share is None else f"{share:.3f}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """List names as people do: ``a``, ``a and b``, ``a, b and 4 more``."""
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def origin(model: Model) -> str:

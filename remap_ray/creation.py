@@ -101,7 +101,15 @@ def create_study(
     shown = (Thumbnail(label, png) for label, png in datasets.thumbnails(loaded, seed=seed))
     labels = loaded.validation.labels.astype(np.uint8)
     study = Study.create(
-        path, summary, labels, shown, recipe, seed, space.name, space_toml=space.toml
+        path,
+        summary,
+        labels,
+        shown,
+        recipe,
+        seed,
+        space.name,
+        space_toml=space.toml,
+        images=datasets.viewable(loaded),
     )
     study.submit(drawn)
     return study

@@ -58,6 +58,16 @@ def networks(study: Study) -> list[str]:
 # On digits, for real
 
 
+@pytest.mark.promise("DATA-7")
+def test_the_validation_images_are_kept_in_the_order_of_their_labels(digits: Study) -> None:
+    loaded = datasets.load("digits", seed=3)
+    images = digits.images()
+    assert images is not None
+    np.testing.assert_array_equal(images, np.rint(loaded.validation.images[:, 0] * 255))
+    with open_study(digits.path) as again:
+        np.testing.assert_array_equal(again.images(), images)
+
+
 def test_digits_are_divided_and_described(digits: Study) -> None:
     data = digits.data
     assert (data.name, data.source) == ("digits", "digits")

@@ -6,7 +6,7 @@ tables and tooltips want it; `blocks` gives where each block stands.
 
 from remap_panel.snac.drawing import Drawing, draw
 from remap_panel.snac.layout import SCALE, SIZES, Block, Chip, Scale, Size, blocks
-from remap_panel.snac.svg import svg
+from remap_panel.snac.svg import in_columns, svg
 
 __all__ = [
     "SCALE",
@@ -18,5 +18,6 @@ __all__ = [
     "Size",
     "blocks",
     "draw",
+    "in_columns",
     "svg",
 ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from html import escape
 from math import pi
@@ -17,7 +19,7 @@ from remap_panel.theme import BLOCKS, INK, MARKS, SANS, TICKS
 from remap_ray.errors import InvalidRequest
 from remap_ray.space import Architecture
 
-__all__ = ["svg"]
+__all__ = ["DIFFERENCES", "in_columns", "svg"]
 
 NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)")
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -91,6 +93,70 @@ def _text(
     )
     parts += [_block(chip, block, top) for block in chip.blocks]
     return "".join(parts) + "</g></svg>"
+
+
+DIFFERENCES = {
+    "added": "m-4 0h8m-4-4v8",
+    "missing": "m-4 0h8",
+    "changed": "m-5 1.5c1.5-4 3.5-4 5-1.5s3.5 2.5 5-1.5",
+    "replaced": "m-5-2h10l-3-3m3 7h-10l3 3",
+}
+"""Marks under the blocks of chips that are compared, as lines around their middle."""
+
+FOOT = 16
+"""Room under a chip for these marks, in px."""
+
+
+def in_columns(
+    architecture: Architecture,
+    columns: Sequence[int | None],
+    differences: Sequence[str],
+    size: str = "medium",
+    scale: Scale = SCALE,
+) -> str:
+    """Draw a chip whose layers stand in given columns, so that chips below each other compare.
+
+    Parameters
+    ----------
+    columns
+        For each column from left to right the layer in it, from 0, the output layer after all
+        others; None where it stays empty.
+    differences
+        For each column one of `DIFFERENCES`, or empty where nothing is to be marked.
+
+    Raises
+    ------
+    InvalidRequest
+        There is no such size.
+    """
+    chip = blocks(architecture, size, scale)
+    width = max(block.width for block in chip.blocks)
+    step = width + chip.size.gap
+    total = len(columns) * step - chip.size.gap
+    height = chip.height + FOOT
+    words = []
+    line = _number(chip.size.line)
+    lines = f'stroke-width="{line}" stroke-linecap="round" stroke-linejoin="round"'
+    parts = [f'<g fill="none" stroke="{INK}" {lines}>']
+    marks = []
+    for place, (layer, difference) in enumerate(zip(columns, differences, strict=True)):
+        x = place * step
+        if layer is not None:
+            block = replace(chip.blocks[layer], x=x)
+            title = f"<title>{_escaped(block.tooltip)}</title>"
+            parts.append(f"<g>{title}{_block(chip, block, 0)}</g>")
+            words.append(block.words + (f" ({difference})" if difference else ""))
+        elif difference:
+            words.append(f"({difference})")
+        if difference:
+            middle = f"{_number(x + width / 2)} {_number(chip.height + FOOT / 2)}"
+            marks.append(f'<path d="M{middle}{DIFFERENCES[difference]}"/>')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="{height}" '
+        f'viewBox="0 0 {total} {height}" role="img" aria-label="{_escaped(", ".join(words))}">'
+        f'{"".join(parts)}</g><g fill="none" stroke="currentColor" stroke-width="1.6" '
+        f'stroke-linecap="round" stroke-linejoin="round">{"".join(marks)}</g></svg>'
+    )
 
 
 def _block(chip: Chip, block: Block, top: int) -> str:

@@ -7,19 +7,48 @@ from html import escape
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import panel as pn
+from numpy.typing import NDArray
 from panel.viewable import Viewable, Viewer
 
-from remap_panel import snac, theme, wording
+from remap_panel import matrix, pictures, snac, theme, wording
 from remap_panel.confusion import Confusion, flags
-from remap_panel.curves import Curves
+from remap_panel.curves import Curves, prospect
+from remap_panel.sheet import Sheet, button
+from remap_panel.snapshot import Snapshot
 from remap_panel.state import ExplorerState
 from remap_ray.study import Model, Status
 from remap_ray.study.metrics import confusion_matrix
 
-__all__ = ["Inspector", "chip", "facts", "heading"]
+__all__ = [
+    "Inspector",
+    "cell_html",
+    "chip",
+    "confusions_html",
+    "facts",
+    "heading",
+    "matrix_words",
+    "wishes",
+]
 
 STYLE = (Path(__file__).parent / "inspector_style.css").read_text(encoding="utf-8")
+
+CHILDREN = 12
+"""Children that are named."""
+
+CONFUSIONS = 30
+"""Cells that are named where there are too many classes for a table."""
+
+IMAGES = 60
+"""Images of a cell that are shown at once."""
+
+UNITS = (
+    '<div class="row">'
+    + button("counts", "unit", "counts", toggle=True)
+    + button("shares of rows", "unit", "shares", toggle=True)
+    + "</div>"
+)
 
 EMPTY = """
 <div class="empty">
@@ -33,10 +62,32 @@ EMPTY = """
 def heading(model: Model) -> str:
     """Give the HTML of the title: which model it is and where it comes from."""
     if model.parent is None:
-        come = wording.origin(model)
-    else:
-        come = f"child of m{model.parent}" + (f" — {model.words}" if model.words else "")
-    return f"<h2>{model.name} · {escape(come)}</h2>"
+        return f"<h2>{model.name} · {escape(wording.origin(model))}</h2>"
+    parent = f"m{model.parent}"
+    told = button(parent, "inspect", model.parent, label="inspect", hover=model.parent, kind="link")
+    words = f" — {escape(model.words)}" if model.words else ""
+    return f"<h2>{model.name} · child of {told}{words}</h2>"
+
+
+def wishes(model: Model, snapshot: Snapshot) -> str:
+    """Give the HTML of what can be done with a model now, and of its children."""
+    kept = model.number in snapshot.drawer_numbers
+    said = [
+        button("In the drawer ✓", "keep", enabled=False)
+        if kept
+        else button("Keep in the drawer", "keep")
+    ]
+    if model.parent in snapshot.models:
+        said.append(button(f"Compare with m{model.parent}", "compare", model.parent))
+    children = snapshot.children.get(model.number, ())
+    if children:
+        shown = [
+            button(f"m{one}", "inspect", one, label="inspect", hover=one, kind="link")
+            for one in children[:CHILDREN]
+        ]
+        more = f" and {len(children) - CHILDREN} more" if len(children) > CHILDREN else ""
+        said.append(f"<span>Children: {', '.join(shown)}{more}</span>")
+    return f'<div class="row wishes">{"".join(said)}</div>'
 
 
 def chip(model: Model) -> str:
@@ -68,33 +119,42 @@ def _size(shape: Sequence[int], narrow: bool) -> str:
     return f"{height}×{width}{'×' if narrow else '<br>'}{channels}"
 
 
-def facts(model: Model, reason: str) -> str:
-    """Give the HTML of the grid of figures.
+def facts(model: Model, reason: str, disk: int | None = None) -> str:
+    """Give the HTML of where the model stands and of the grid of figures.
 
     Parameters
     ----------
     reason
         Why the model stands where it stands, in words.
+    disk
+        Bytes of the file of its weights; None where there is none yet.
     """
-    pace = f"{model.seconds / model.epochs:.2g} s" if model.epochs else "–"
-    status = (
-        f'<span class="status {model.status.value}">'
-        f"{theme.STATUS_SYMBOLS[model.status.value]} {escape(reason)}</span>"
-    )
+    size = model.architecture.cost.weights_bytes if disk is None else disk
     listed = {
         "Validation accuracy": wording.accuracy(model.accuracy),
         "Training accuracy": wording.accuracy(model.train_accuracy),
+        "Validation loss": _loss(model.validation_loss),
+        "Training loss": _loss(model.train_loss),
+        "Epochs": f"{model.epochs} of {model.wanted_epochs}",
         "Parameters": f"{model.parameters:,}",
         "FLOPs per image": wording.flops(model.flops),
-        "Epochs": f"{model.epochs} of {model.wanted_epochs}",
-        "Seconds per epoch": pace,
-        "Status": status,
+        "Size on disk": f"{'≈ ' if disk is None else ''}{wording.compact(size)}B",
+        "Seconds per epoch": f"{model.seconds / model.epochs:.2g}" if model.epochs else "–",
+        "Stopped early": escape(model.stopped) if model.stopped else _stopped(model),
     }
-    cells = "".join(
-        f"<div{' class=wide' if name == 'Status' else ''}><dt>{name}</dt><dd>{value}</dd></div>"
-        for name, value in listed.items()
+    cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in listed.items())
+    return (
+        f'<p class="status {model.status.value}"><span class="mark" aria-hidden="true">'
+        f"{theme.STATUS_SYMBOLS[model.status.value]}</span> {escape(reason)}</p><dl>{cells}</dl>"
     )
-    return f"<dl>{cells}</dl>"
+
+
+def _loss(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _stopped(model: Model) -> str:
+    return "no" if model.status is Status.DONE else "–"
 
 
 @final
@@ -106,12 +166,18 @@ class Inspector(Viewer):
         self._state = state
         self._names = state.study.data.class_names
         self._predicted: tuple[int, int] | None = None
+        self._labels: NDArray[np.uint8] | None = None
+        self._counts = np.zeros((0, 0), np.int64)
+        self._shares = False
+        self._cell: tuple[int, int] | None = None
         self.curves = Curves()
         self.confusion = Confusion(self._names)
+        self._many = len(self._names) > matrix.MOST_CLASSES
         self._empty = _html(EMPTY)
-        self._head = _html("")
+        self.head = Sheet(self._act, self._hover, stylesheets=[STYLE])
+        self.wishes = Sheet(self._act, self._hover, stylesheets=[STYLE])
         self._facts = _html("")
-        self._curves_head = _html("<h3>Training</h3>")
+        self._curves_head = _html("")
         self._curves = pn.Row(
             _plot(self.curves.accuracy),
             _plot(self.curves.loss),
@@ -119,20 +185,27 @@ class Inspector(Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-        self._matrix_head = _html("")
-        self._matrix = pn.Column(
+        self.matrix = Sheet(
+            self._act, stylesheets=[STYLE, matrix.STYLE], css_classes=["remap-matrix"]
+        )
+        self._picture = pn.Column(
             _plot(self.confusion.figure),
             styles={"overflow-x": "auto"},
             sizing_mode="stretch_width",
             margin=0,
         )
+        self.images = Sheet(
+            self._act, stylesheets=[STYLE, pictures.STYLE], css_classes=["remap-images"]
+        )
         self._body = pn.Column(
-            self._head,
+            self.head,
             self._facts,
+            self.wishes,
             self._curves_head,
             self._curves,
-            self._matrix_head,
-            self._matrix,
+            self.matrix,
+            self._picture,
+            self.images,
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -141,6 +214,7 @@ class Inspector(Viewer):
         )
         self._show()
         state.param.watch(lambda _: self._show(), ["snapshot", "inspected"])
+        state.param.watch(lambda _: self._press(), "item")
 
     def __panel__(self) -> Viewable:
         return self._view
@@ -152,31 +226,99 @@ class Inspector(Viewer):
         self._body.visible = model is not None
         if model is None:
             return
-        reason = snapshot.reasons[model.number]
-        self._head.object = heading(model) + chip(model)
-        self._facts.object = facts(model, reason)
+        self.head.html = heading(model) + chip(model)
+        self.wishes.html = wishes(model, snapshot)
+        self._facts.object = facts(model, snapshot.reasons[model.number], self._disk(model))
         epochs = snapshot.epochs.get(model.number, ())
         self._curves.visible = bool(epochs)
-        note = "" if epochs else f'<p class="note">{_no_curves(model)}</p>'
-        self._curves_head.object = f"<h3>Training</h3>{note}"
+        note = prospect(epochs).words if epochs else _no_curves(model)
+        self._curves_head.object = f'<h3>Training</h3><p class="note">{note}</p>'
         self.curves.show(model.number, epochs, model.wanted_epochs)
         self._show_matrix(model)
+
+    def _disk(self, model: Model) -> int | None:
+        if model.status is not Status.DONE:
+            return None
+        path = self._state.study.weights_path(model.number)
+        return path.stat().st_size if path.exists() else None
 
     def _show_matrix(self, model: Model) -> None:
         shown = (model.number, model.epochs) if model.status is Status.DONE else None
         if shown is not None and shown == self._predicted:
             return
-        labels = None if shown is None else self._state.study.predictions(model.number)
-        self._predicted = shown
-        self._matrix.visible = labels is not None
-        if labels is None:
-            self._matrix_head.object = (
-                f'<h3>Confusion matrix</h3><p class="note">{_no_matrix(model)}</p>'
-            )
+        study = self._state.study
+        self._labels = None if shown is None else study.predictions(model.number)
+        self._predicted, self._cell = shown, None
+        self.images.html = ""
+        if self._labels is None:
+            self._picture.visible = False
+            note = _no_matrix(model)
+            self.matrix.html = f'<h3>Confusion matrix</h3><p class="note">{note}</p>'
             return
-        matrix = confusion_matrix(self._state.study.validation_labels, labels, len(self._names))
-        self.confusion.show(model.name, matrix)
-        self._matrix_head.object = matrix_words(model, flags(matrix, self._names), matrix.sum())
+        self._counts = confusion_matrix(study.validation_labels, self._labels, len(self._names))
+        self._picture.visible = self._many
+        if self._many:
+            self.confusion.show(model.name, self._counts)
+        self._draw_matrix(model)
+
+    def _draw_matrix(self, model: Model) -> None:
+        counts = self._counts
+        words = matrix_words(model, flags(counts, self._names), int(counts.sum()))
+        if self._many:
+            self.matrix.html = words + confusions_html(counts, self._names, model.name)
+        else:
+            table = matrix.matrix_html(
+                counts, self._names, model.name, shares=self._shares, act="cell"
+            )
+            self.matrix.html = f"{words}{UNITS}{table}"
+        self._press()
+
+    def _press(self) -> None:
+        cell = [] if self._cell is None else [f"cell {self._cell[0]},{self._cell[1]}"]
+        self.matrix.pressed = [f"unit {'shares' if self._shares else 'counts'}", *cell]
+        item = self._state.item
+        self.images.pressed = [] if item is None else [f"item {item}"]
+
+    def _act(self, act: str, value: str) -> None:
+        state = self._state
+        model = state.model(state.inspected)
+        if model is None:
+            return
+        numbers = [int(one) for one in value.split(",") if one.isdecimal()]
+        if act == "keep":
+            state.keep(model.number)
+        elif act == "inspect" and numbers:
+            state.inspect(numbers[0])
+        elif act == "compare" and numbers:
+            state.compare([numbers[0], model.number])
+            state.tab = "compare"
+        elif act == "unit" and self._labels is not None:
+            self._shares = value == "shares"
+            self._draw_matrix(model)
+        elif act == "item" and numbers:
+            state.show_item(numbers[0])
+        elif act == "cell" and len(numbers) == 2 and max(numbers) < len(self._names):
+            self._show_cell(model, (numbers[0], numbers[1]))
+
+    def _show_cell(self, model: Model, cell: tuple[int, int]) -> None:
+        """Show the images of a cell; the same again takes them away."""
+        if self._labels is None:
+            return
+        study = self._state.study
+        self._cell = None if cell == self._cell else cell
+        self._press()
+        self.images.html = ""
+        if self._cell is not None:
+            true, predicted = cell
+            there = (study.validation_labels == true) & (self._labels == predicted)
+            items = np.flatnonzero(there).tolist()
+            self.images.html = cell_html(
+                items, self._names[true], self._names[predicted], model.name, study.images()
+            )
+            self._press()
+
+    def _hover(self, value: str) -> None:
+        self._state.hovered = int(value) if value.isdecimal() else None
 
 
 def matrix_words(model: Model, never: Sequence[str], images: int) -> str:
@@ -188,7 +330,43 @@ def matrix_words(model: Model, never: Sequence[str], images: int) -> str:
     return (
         f'<h3>Confusion matrix</h3>{warning}<p class="hint">{images:,} validation images; each '
         "row is a true class, each column what they are labelled as; the shade is the share of "
-        "the row</p>"
+        "the row, blue where right. Press a cell to see its images</p>"
+    )
+
+
+def confusions_html(counts: NDArray[np.int64], names: Sequence[str], model: str) -> str:
+    """Give the HTML of the cells beside the diagonal that hold most, where a table is too large."""
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
+    rows = []
+    for true, predicted in (divmod(int(one), len(names)) for one in order):
+        if not wrong[true, predicted]:
+            break
+        words = f"{names[true]} → {names[predicted]}: {wrong[true, predicted]:,}"
+        label = f"Images of {names[true]} that {model} labels as {names[predicted]}"
+        rows.append(button(words, "cell", f"{true},{predicted}", label=label, toggle=True))
+    return f'<div class="row">{"".join(rows)}</div>'
+
+
+def cell_html(
+    items: Sequence[int],
+    true: str,
+    predicted: str,
+    model: str,
+    images: NDArray[np.uint8] | None,
+) -> str:
+    """Give the HTML of a cell's images, each a button that recolours the overview by it."""
+    count = f"{len(items):,} {'image' if len(items) == 1 else 'images'}"
+    head = f"<h3>{count} of {escape(true)}, labelled as {escape(predicted)} by {model}</h3>"
+    if not items:
+        return head
+    missing = "" if images is not None else pictures.MISSING
+    shown = "".join(f"<li>{pictures.item_button(images, item, '')}</li>" for item in items[:IMAGES])
+    more = f", the first {IMAGES} are shown" if len(items) > IMAGES else ""
+    return (
+        f'{head}{missing}<p class="hint">A click colours the overview by who gets the image right'
+        f'{more}</p><ul class="items">{shown}</ul>'
     )
 
 

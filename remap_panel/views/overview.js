@@ -1,8 +1,12 @@
 // The overview in the browser: where every circle stands, and which one the mouse is on.
 //
 // The server owns the source "models" and only appends rows to it or patches cells. From it this
-// script derives the sources "circles" and "lit", which the figure draws and which nobody syncs.
-// Rows are never renumbered, so row i is the same model in both; models are spoken of by number.
+// script derives the source "circles", which nobody syncs: where each circle stands now. Rows are
+// never renumbered, so row i is the same model in both; models are spoken of by number.
+//
+// Bokeh draws axes and grid and moves the ranges. Circles, lines and marks are painted here, on two
+// canvases above it: each look of a circle is drawn once and stamped from then on, so that ten
+// thousand of them are painted in some milliseconds without a graphics card.
 
 const MOVE_MS = 300
 const ANIMATED = 1000 // circles above which a change of projection jumps
@@ -10,17 +14,20 @@ const REACH = 3 // px around a circle that count as the circle
 const DRAGGED = 4 // px after which a press is no click
 const TELL_MS = 40 // between two messages about the mouse
 const ZOOM = 1.5 // factor of one press of a zoom button
+const SHADES = 64 // steps of darkness
+const CROWDS = [[1500, 1], [4000, 0.8], [Infinity, 0.6]] // share of a circle's radius, up to a count
+const KEYS = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowDown: [1, -1], ArrowUp: [1, 1]}
 
 // What ends the drawing of a view: Panel may render one again without saying so to the old one.
 const ends = new WeakMap()
 
 export function render({model, view}) {
   ends.get(view)?.()
-  const {modes, projections, axes, examples, hover_radius, edge} = model.esm_constants
+  const {modes, projections, axes, examples, hover_radius, edge, chip_legend, spans} =
+    model.esm_constants
   const figure = model.figure
   const models = find("models")
   const circles = find("circles")
-  const lit = find("lit")
   const darkness = find("darkness")
   const rows = new Map() // row by model number
 
@@ -49,12 +56,24 @@ export function render({model, view}) {
   })
   const title = make("h2", {}, model.title)
   const choice = make("fieldset", {}, make("legend", {class: "unseen"}, "Projection"), ...choices)
-  const plot = make("div", {class: "plot", role: "img"}, model.get_child("figure"))
+  const below = make("canvas", {class: "circles", "aria-hidden": "true"})
+  const above = make("canvas", {class: "lit", "aria-hidden": "true"})
+  const plot = make(
+    "div", {class: "plot", role: "application", "aria-roledescription": "scatter plot"},
+    model.get_child("figure"), below, above,
+  )
+  const live = make("p", {class: "unseen", "aria-live": "polite"})
+  const scale = make("p", {class: "scale"}, make("i"), make("span"))
   const note = make("p", {class: "note"})
   const summary = make("p", {class: "unseen", id: `summary-${view.model.id}`})
   const legend = make("div", {class: "legend"})
   const button = (sign, words, press) => {
     const made = make("button", {type: "button", title: words, "aria-label": words}, sign)
+    made.addEventListener("click", press)
+    return made
+  }
+  const link = (words, press) => {
+    const made = make("button", {type: "button"}, words)
     made.addEventListener("click", press)
     return made
   }
@@ -65,12 +84,33 @@ export function render({model, view}) {
     button("−", "zoom out (Ctrl and mouse wheel on the figure)", () => zoom(ZOOM)),
     reset,
   )
+  const ways = {
+    pan: button("✥", "drag to move the view", () => drag_by("pan")),
+    box: button("▭", "drag a box to select models (Shift adds)", () => drag_by("box")),
+    lasso: button("➰", "drag around models to select them (Shift adds)", () => drag_by("lasso")),
+  }
+  const drags = make("div", {class: "tools", role: "group", "aria-label": "Dragging"},
+    ...Object.values(ways))
+  const front_box = make("input", {type: "checkbox", checked: ""})
+  const front_words = make("span", {}, "Pareto front")
+  const front_choice = make("label", {class: "choice"}, front_box, front_words)
+  const count = make("span", {class: "count"})
+  const chosen = make(
+    "p", {class: "chosen", hidden: "", role: "group", "aria-label": "Selected models"}, count,
+    link("add to drawer", () => model.send_msg({keep: "selection"})),
+    link("compare", () => model.send_msg({compare: "selection"})),
+    link("clear", () => model.send_msg({select: []})),
+  )
+  const key = make("div", {class: "key", popover: "auto"})
+  const key_button = button("?", "legend: circles, lines and chips", () => key.togglePopover())
   const tip = make("div", {class: "tip", role: "tooltip", popover: "manual"})
   const root = make(
     "section", {class: "overview", "aria-label": model.title},
-    make("header", {}, title, choice), plot, make("footer", {}, legend, tools), summary, tip,
+    make("header", {}, title, choice), plot, chosen,
+    make("footer", {}, legend, make("div", {class: "hands"}, front_choice, drags, tools, key_button)),
+    summary, live, tip, key,
   )
-  plot.append(note)
+  plot.append(note, scale)
   plot.setAttribute("aria-describedby", summary.id)
 
   function fill_legend(mode) {
@@ -81,11 +121,29 @@ export function render({model, view}) {
     })
     const bar = make("i", {class: "bar"})
     bar.style.background = `linear-gradient(to right, ${mode.palette.join(",")})`
+    const {title, low, high} = model.darkness
     legend.replaceChildren(
-      make("span", {title: `${mode.better} is better; guessing reaches ${model.chance.toFixed(2)}`},
-        "accuracy", bar, `${model.chance.toFixed(2)}–1`,
-        make("i", {class: "dot hollow"}), "in training"),
+      make("span", {class: "darkness", title: `${mode.better} is better; the scale never moves`},
+        make("span", {class: "words"}, title), low, bar, high),
       make("span", {}, "parameters", ...dots),
+    )
+    const marks = [
+      ["initial", "sampled at the start"], ["spawned", "made from another model or by hand"],
+      ["hollow", "in training: its accuracy so far"], ["kept", "in the drawer"],
+      ["selected", "selected"], ["inspected", "inspected, or under the mouse"],
+      ["front", "Pareto front: no other model is both better and smaller"],
+      ["dimmed", "falls short of the needs"],
+      ["family", "to the parent (solid) and children (dashed) of the inspected model"],
+    ].map(([name, words]) => make("li", {}, make("i", {class: `mark ${name}`}), words))
+    const chips = make("ul", {})
+    chips.innerHTML = chip_legend
+    key.replaceChildren(
+      make("h3", {}, "Circles and lines"), make("ul", {}, ...marks),
+      make("p", {}, `${mode.better} is better, from chance level to 1; larger has more parameters.`
+        + " Neither scale moves when models arrive."),
+      make("h3", {}, "Chips: one block per layer, as high as its data is large"), chips,
+      make("p", {}, "Keys on the figure: arrows go from model to model, Enter keeps one in the"
+        + " drawer and inspects it, + and − zoom, 0 shows all, Escape clears the selection."),
     )
   }
 
@@ -95,7 +153,10 @@ export function render({model, view}) {
       .find(([, {palette}]) => palette[0] === darkness.palette[0])
     root.dataset.mode = name
     root.style.cssText = mode.css
+    colours = mode
+    stamps.clear()
     fill_legend(mode)
+    repaint()
   }
 
   // Where the circles stand
@@ -113,10 +174,24 @@ export function render({model, view}) {
     [figure.x_range.start, figure.x_range.end, figure.y_range.start, figure.y_range.end]
       .every((edge, index) => edge === framed[index])
 
+  // Around what the person looks at: the inspected circle, else the middle of those in sight.
   function zoom(factor) {
-    for (const range of [figure.x_range, figure.y_range]) {
-      const middle = (range.start + range.end) / 2, half = factor * (range.end - range.start) / 2
-      range.setv({start: middle - half, end: middle + half})
+    const {x_range, y_range} = figure
+    const x = circles.get("x"), y = circles.get("y")
+    const inside = (row) => x[row] >= x_range.start && x[row] <= x_range.end &&
+      y[row] >= y_range.start && y[row] <= y_range.end
+    const pinned = rows.get(model.inspected)
+    const seen = pinned !== undefined && inside(pinned) ? [pinned]
+      : [...x.keys()].filter(inside)
+    const middle = (values, range) => {
+      const sorted = seen.map((row) => values[row]).sort((a, b) => a - b)
+      return sorted[sorted.length >> 1] ?? (range.start + range.end) / 2
+    }
+    for (const [range, values] of [[x_range, x], [y_range, y]]) {
+      const centre = middle(values, range)
+      range.setv({
+        start: centre + factor * (range.start - centre), end: centre + factor * (range.end - centre),
+      })
     }
   }
 
@@ -133,7 +208,31 @@ export function render({model, view}) {
   function ranged() {
     apply_ticks()
     reset.disabled = follows()
-    if (fingers.matches) figure.toolbar.active_drag = follows() ? null : drag
+    figure.toolbar.active_drag = way !== "pan" || (fingers.matches && follows()) ? null : drag
+    place_scale()
+    repaint()
+  }
+
+  function drag_by(name) {
+    way = name
+    for (const [each, made] of Object.entries(ways)) made.setAttribute("aria-pressed", each === way)
+    root.dataset.way = way
+    ranged()
+  }
+
+  // On a map lengths are distances: a bar says how long some distance is.
+  function place_scale() {
+    const words = spans[model.projection]
+    const seen = plot_view()
+    scale.hidden = words == null || seen == null || note.textContent !== ""
+    if (scale.hidden) return
+    const {start, end} = figure.x_range
+    const unit = seen.frame.bbox.width / (end - start)
+    const rough = 70 / unit
+    const decade = 10 ** Math.floor(Math.log10(rough))
+    const step = ([5, 2, 1].find((factor) => factor * decade <= rough) ?? 1) * decade
+    scale.firstChild.style.width = `${step * unit}px`
+    scale.lastChild.textContent = words.replace("{}", `${+step.toPrecision(1)}`)
   }
 
   function apply_frame(always) {
@@ -196,33 +295,226 @@ export function render({model, view}) {
     if (`${ticks}` !== `${ticker.ticks}`) ticker.ticks = ticks
   }
 
-  function apply_lit() {
-    const x = circles.get("x"), y = circles.get("y"), size = circles.get("size")
-    const found = {number: [], x: [], y: [], size: []}
+  // Painting
+
+  let colours = Object.values(modes)[0]
+  let way = "pan" // what dragging does: pan, box or lasso
+  let painting = 0 // handle of the coming painting, 0 where there is none
+  let order = [] // rows from the first to be painted to the last
+  let crowd = 1 // share of their radius that circles have among many
+  const stamps = new Map() // drawings of circles by how they look
+
+  const shade_of = (row) => {
+    const own = models.get("shade")[row]
+    const value = Number.isNaN(own) ? models.get("accuracy")[row] : own
+    const share = (value - darkness.low) / (darkness.high - darkness.low)
+    return Math.min(Math.max(Math.floor(share * SHADES), 0), SHADES - 1)
+  }
+
+  // A sampled model is a circle, a spawned one a diamond of the same area.
+  function trace(brush, x, y, radius, spawned) {
+    brush.beginPath()
+    if (spawned) {
+      const reach = radius * 1.2533
+      brush.moveTo(x, y - reach)
+      brush.lineTo(x + reach, y)
+      brush.lineTo(x, y + reach)
+      brush.lineTo(x - reach, y)
+      brush.closePath()
+    } else {
+      brush.arc(x, y, radius, 0, 2 * Math.PI)
+    }
+  }
+
+  function stamp(row) {
+    const solid = models.get("solid")[row], dim = models.get("dim")[row]
+    const spawned = models.get("spawned")[row]
+    const radius = Math.round(circles.get("size")[row] * crowd * 2) / 4
+    const shade = solid ? shade_of(row) : 0
+    const look = ((shade * 2 + solid) * 2 + dim) * 2 + spawned + radius * 4096
+    let made = stamps.get(look)
+    if (made !== undefined) return made
+    const ratio = window.devicePixelRatio
+    const half = Math.ceil(radius * 1.26 + 2)
+    made = make("canvas")
+    made.half = half
+    made.width = made.height = Math.ceil(2 * half * ratio)
+    const brush = made.getContext("2d")
+    brush.scale(ratio, ratio)
+    brush.globalAlpha = dim ? 0.22 : solid ? 0.95 : 1
+    trace(brush, half, half, radius, spawned)
+    if (solid) {
+      brush.fillStyle = colours.palette[shade]
+      brush.fill()
+    }
+    brush.strokeStyle = colours.stroke
+    brush.lineWidth = solid ? 0.7 : 1.8
+    brush.stroke()
+    stamps.set(look, made)
+    return made
+  }
+
+  // Large ones first, so that no small one is hidden; what falls short lies under the rest.
+  function arrange() {
+    const size = circles.get("size"), dim = models.get("dim"), n = size.length
+    order = Array.from({length: n}, (_, row) => row)
+    order.sort((a, b) => dim[b] - dim[a] || size[b] - size[a] || a - b)
+    crowd = CROWDS.find(([most]) => n <= most)[1]
+  }
+
+  function repaint() {
+    painting ||= requestAnimationFrame(() => {
+      painting = 0
+      paint()
+      paint_lit()
+    })
+  }
+
+  function brush_on(canvas, seen) {
+    const {width, height} = seen.canvas_view.el.getBoundingClientRect()
+    const outer = plot.getBoundingClientRect(), inner = seen.canvas_view.el.getBoundingClientRect()
+    const ratio = window.devicePixelRatio
+    const [wide, tall] = [Math.round(width * ratio), Math.round(height * ratio)]
+    if (canvas.width !== wide || canvas.height !== tall) {
+      canvas.width = wide
+      canvas.height = tall
+      canvas.style.width = `${width}px`
+      canvas.style.height = `${height}px`
+    }
+    canvas.style.left = `${inner.left - outer.left}px`
+    canvas.style.top = `${inner.top - outer.top}px`
+    const brush = canvas.getContext("2d")
+    brush.setTransform(ratio, 0, 0, ratio, 0, 0)
+    brush.clearRect(0, 0, width, height)
+    return brush
+  }
+
+  function places() {
+    const seen = plot_view()
+    if (seen == null) return null
+    const {x_scale, y_scale} = seen.frame
+    return {
+      seen,
+      x: x_scale.v_compute(circles.get("x") ?? []),
+      y: y_scale.v_compute(circles.get("y") ?? []),
+    }
+  }
+
+  function paint() {
+    const found = places()
+    if (found == null) return
+    const {seen, x, y} = found
+    const brush = brush_on(below, seen)
+    const {left, right, top, bottom} = seen.frame.bbox
+    brush.save()
+    brush.beginPath()
+    brush.rect(left, top, right - left, bottom - top)
+    brush.clip()
+    const there = (number) => {
+      const row = rows.get(number)
+      return row !== undefined && Number.isFinite(x[row]) && Number.isFinite(y[row]) ? row : null
+    }
+    const all = (numbers) => numbers.map(there).filter((row) => row !== null)
+    const radius = (row) => circles.get("size")[row] / 2 * crowd
+    const spawned = models.get("spawned")
+
+    brush.fillStyle = colours.accent
+    brush.globalAlpha = 0.35
+    for (const row of all(model.selection)) {
+      trace(brush, x[row], y[row], radius(row) + 5, spawned[row])
+      brush.fill()
+    }
+    brush.globalAlpha = 1
+    const shown_front = front_box.checked ? all(model.front) : []
+    brush.strokeStyle = colours.front
+    brush.lineWidth = 1.5
+    if (model.projection === "accuracy") {
+      brush.setLineDash([4, 3])
+      brush.beginPath()
+      for (const row of shown_front) brush.lineTo(x[row], y[row])
+      brush.stroke()
+      brush.setLineDash([])
+    }
+    for (const row of order) {
+      if (!(x[row] >= left - 20 && x[row] <= right + 20 && y[row] >= top - 20 &&
+        y[row] <= bottom + 20)) continue
+      const made = stamp(row)
+      brush.drawImage(made, x[row] - made.half, y[row] - made.half, 2 * made.half, 2 * made.half)
+    }
+    brush.strokeStyle = colours.front
+    brush.lineWidth = 2
+    for (const row of shown_front) {
+      trace(brush, x[row], y[row], radius(row) + 1.5, spawned[row])
+      brush.stroke()
+    }
+    brush.strokeStyle = colours.text
+    brush.lineWidth = 1.6
+    for (const row of all(model.kept)) {
+      trace(brush, x[row], y[row], radius(row) + 4, spawned[row])
+      brush.stroke()
+    }
+    const middle = there(model.inspected)
+    if (middle !== null) {
+      const {parent, children} = model.family
+      const line = (row) => {
+        brush.beginPath()
+        brush.moveTo(x[middle], y[middle])
+        brush.lineTo(x[row], y[row])
+        brush.stroke()
+      }
+      brush.strokeStyle = colours.family
+      brush.lineWidth = 2
+      all(parent == null ? [] : [parent]).forEach(line)
+      brush.setLineDash([5, 4])
+      all(children).forEach(line)
+      brush.setLineDash([])
+    }
+    brush.restore()
+  }
+
+  // A layer of its own: a hover repaints two circles, not all.
+  function paint_lit() {
+    const found = places()
+    if (found == null) return
+    const {seen, x, y} = found
+    const brush = brush_on(above, seen)
     const hovered = over ?? model.hovered
     for (const number of new Set([model.inspected, hovered])) {
       const row = rows.get(number)
-      if (row === undefined || row >= x.length || Number.isNaN(x[row])) continue
-      found.number.push(number)
-      found.x.push(x[row])
-      found.y.push(y[row])
-      found.size.push(number === hovered ? 2 * hover_radius : size[row] + 2)
+      if (row === undefined || !Number.isFinite(x[row] + y[row])) continue
+      const radius = number === hovered ? hover_radius : circles.get("size")[row] / 2 + 1
+      trace(brush, x[row], y[row], radius, models.get("spawned")[row])
+      brush.fillStyle = colours.highlight
+      brush.fill()
+      brush.strokeStyle = colours.stroke
+      brush.lineWidth = 2
+      brush.stroke()
     }
-    lit.data = found
+    if (roped.length > 1) {
+      brush.beginPath()
+      for (const [sx, sy] of roped) brush.lineTo(sx, sy)
+      brush.closePath()
+      brush.globalAlpha = 0.15
+      brush.fillStyle = colours.accent
+      brush.fill()
+      brush.globalAlpha = 1
+      brush.strokeStyle = colours.accent
+      brush.lineWidth = 1.5
+      brush.stroke()
+    }
   }
 
   // What a circle is besides its place; copied, since the server appends while circles travel.
   const looks = () => ({
     number: models.get("number").slice(),
     size: Float32Array.from(models.get("radius"), (radius) => 2 * radius),
-    accuracy: models.get("accuracy").slice(),
-    fill_alpha: Float32Array.from(models.get("solid"), (one) => one ? 0.95 : 0),
-    line_width: Float32Array.from(models.get("solid"), (one) => one ? 0.7 : 1.8),
   })
 
   function put(look, x, y) {
+    const grown = circles.get("number").length !== look.number.length
     circles.data = {...look, x, y}
-    apply_lit()
+    if (grown || order.length !== x.length || motion === 0) arrange()
+    repaint()
   }
 
   function show(animated) {
@@ -315,6 +607,8 @@ export function render({model, view}) {
   let told = null
   let telling = 0
   let pressed = null
+  let by_key = false // whether the arrow keys led to the circle
+  let roped = [] // corners of the box or lasso that is being drawn, in px of the canvas
 
   function nearest(event) {
     const seen = plot_view()
@@ -328,7 +622,7 @@ export function render({model, view}) {
     let best = null, least = Infinity
     for (let row = 0; row < x.length; row++) {
       const distance = Math.hypot(x_scale.compute(x[row]) - sx, y_scale.compute(y[row]) - sy)
-      if (distance <= size[row] / 2 + REACH && distance <= least) {
+      if (distance <= size[row] / 2 * crowd + REACH && distance <= least) {
         least = distance
         best = number[row]
       }
@@ -336,10 +630,11 @@ export function render({model, view}) {
     return best
   }
 
-  function point_at(number) {
+  function point_at(number, key = false) {
     if (number === over) return
     over = number
-    apply_lit()
+    by_key = key
+    paint_lit()
     show_tip()
     telling ||= setTimeout(() => {
       telling = 0
@@ -363,6 +658,7 @@ export function render({model, view}) {
       return
     }
     tip.innerHTML = model.preview.html
+    if (by_key) live.textContent = tip.innerText
     if (!tip.matches(":popover-open")) tip.showPopover()
     const seen = plot_view()
     const canvas = seen.canvas_view.el.getBoundingClientRect()
@@ -382,11 +678,12 @@ export function render({model, view}) {
   plot.addEventListener("pointermove", (event) => {
     if (event.pointerType === "touch") return
     if (!event.buttons) pressed = null
+    by_key = false
     mouse = {clientX: event.clientX, clientY: event.clientY}
     point_at(event.buttons ? null : nearest(event))
     // Bokeh sets the cursor on the same event, before it comes here.
     const surface = plot_view()?.canvas_view.events_el
-    if (surface != null && !event.buttons) surface.style.cursor = over == null ? "default" : "pointer"
+    if (surface != null && !event.buttons) surface.style.cursor = over != null ? "pointer" : way === "pan" ? "default" : "crosshair"
   })
   const leave = () => {
     mouse = null
@@ -396,12 +693,102 @@ export function render({model, view}) {
   plot.addEventListener("pointerdown", (event) => {
     pressed = {x: event.clientX, y: event.clientY}
     show_tip()
+    if (way !== "pan" && event.button === 0) {
+      event.preventDefault()
+      plot.setPointerCapture(event.pointerId)
+      roped = [on_canvas(event)]
+    }
   })
   plot.addEventListener("click", (event) => {
     const click = dragged(event) ? null : nearest(event)
     pressed = null
     if (click != null) model.send_msg({click})
   })
+
+  // Selecting by a box or a lasso
+
+  function on_canvas(event) {
+    const box = plot_view().canvas_view.el.getBoundingClientRect()
+    return [event.clientX - box.left, event.clientY - box.top]
+  }
+  plot.addEventListener("pointermove", (event) => {
+    if (roped.length === 0) return
+    const [x, y] = on_canvas(event), [left, top] = roped[0]
+    roped = way === "box" ? [[left, top], [x, top], [x, y], [left, y]] : [...roped, [x, y]]
+    paint_lit()
+  })
+  plot.addEventListener("pointerup", (event) => {
+    const rope = roped
+    roped = []
+    if (rope.length === 0) return
+    paint_lit()
+    if (!dragged(event) || rope.length < 3) return
+    const found = within(rope)
+    const before = event.shiftKey ? model.selection : []
+    model.send_msg({select: [...new Set([...before, ...found])]})
+  })
+  plot.addEventListener("pointercancel", () => {
+    roped = []
+    paint_lit()
+  })
+
+  // The even-odd rule, as the rope is filled.
+  function within(rope) {
+    const {x, y} = places()
+    const number = circles.get("number")
+    const inside = (px, py) => {
+      let odd = false
+      for (let at = 0, last = rope.length - 1; at < rope.length; last = at++) {
+        const [ax, ay] = rope[at], [bx, by] = rope[last]
+        if ((ay > py) !== (by > py) && px < (bx - ax) * (py - ay) / (by - ay) + ax) odd = !odd
+      }
+      return odd
+    }
+    return [...number].filter((_, row) => inside(x[row], y[row]))
+  }
+
+  // The keyboard: arrows go to the next circle in sight that way.
+
+  plot.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return
+    const step = KEYS[event.key]
+    if (step !== undefined) {
+      const next = beside(...step)
+      if (next != null) point_at(next, true)
+    } else if (event.key === "Enter" && over != null) {
+      model.send_msg({click: over})
+    } else if (event.key === "+" || event.key === "-") {
+      zoom(event.key === "+" ? 1 / ZOOM : ZOOM)
+    } else if (event.key === "0") {
+      show_all()
+    } else if (event.key === "Escape" && model.selection.length > 0) {
+      model.send_msg({select: []})
+    } else {
+      return
+    }
+    event.preventDefault()
+    event.stopPropagation()
+  }, {capture: true})
+  plot.addEventListener("focusout", () => {
+    if (by_key) point_at(null)
+  })
+
+  function beside(axis, direction) {
+    const {seen, x, y} = places()
+    const {left, right, top, bottom} = seen.frame.bbox
+    const at = rows.get(over ?? model.inspected)
+    const values = axis === 0 ? x : Array.from(y, (value) => -value)
+    const number = circles.get("number")
+    let best = null
+    for (let row = 0; row < x.length; row++) {
+      if (!(x[row] >= left && x[row] <= right && y[row] >= top && y[row] <= bottom)) continue
+      const ahead = at === undefined ? 1
+        : direction * (values[row] - values[at]) || direction * (row - at)
+      if (ahead <= 0) continue
+      if (best === null || direction * (values[row] - values[best]) < 0) best = row
+    }
+    return best === null ? null : number[best]
+  }
   // Bokeh frames the figure at every focus; after a click nobody needs to be told where they are.
   plot.addEventListener("focusin", (event) => {
     const [target] = event.composedPath()
@@ -418,6 +805,17 @@ export function render({model, view}) {
     note.hidden = words === ""
     summary.textContent = model.summary
     plot.setAttribute("aria-label", `Model overview, ${projections[model.projection]}`)
+    place_scale()
+  }
+
+  function describe_marks() {
+    const selected = model.selection.length
+    chosen.hidden = selected === 0
+    count.textContent = selected === 1 ? "1 model selected" : `${selected} models selected`
+    front_words.textContent = `Pareto front (${model.front.length})`
+    root.dataset.front = model.front.join(" ")
+    root.dataset.selection = model.selection.join(" ")
+    repaint()
   }
 
   model.on("projection", () => {
@@ -426,7 +824,11 @@ export function render({model, view}) {
   })
   model.on(["notes", "summary"], describe)
   model.on("frames", changed)
-  model.on(["hovered", "inspected"], apply_lit)
+  model.on("hovered", paint_lit)
+  model.on(["inspected", "family"], repaint)
+  model.on(["front", "kept", "selection"], describe_marks)
+  model.on("darkness", dress)
+  front_box.addEventListener("change", repaint)
   model.on("preview", show_tip)
 
   const connected = [
@@ -438,6 +840,8 @@ export function render({model, view}) {
     [figure.y_range.change, ranged],
     [figure.properties.inner_width.change, square],
     [figure.properties.inner_height.change, square],
+    [figure.properties.inner_width.change, repaint],
+    [figure.properties.inner_height.change, repaint],
   ]
   for (const [signal, slot] of connected) signal.connect(slot)
   const end = () => {
@@ -445,6 +849,7 @@ export function render({model, view}) {
     window.removeEventListener("scroll", leave, {capture: true})
     cancelAnimationFrame(motion)
     cancelAnimationFrame(flushing)
+    cancelAnimationFrame(painting)
     clearTimeout(telling)
   }
   ends.set(view, end)
@@ -452,7 +857,8 @@ export function render({model, view}) {
 
   dress()
   describe()
+  describe_marks()
   show(false)
-  ranged()
+  drag_by("pan")
   return root
 }

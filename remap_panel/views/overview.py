@@ -23,14 +23,14 @@ from bokeh.models import (
     PanTool,
     Range1d,
     ResetTool,
-    Scatter,
     WheelZoomTool,
 )
 from bokeh.plotting import figure
 from panel.custom import JSComponent
 from panel.viewable import Child, Viewer
 
-from remap_panel import circles, theme
+from remap_panel import captions, circles, theme
+from remap_panel.circles import Looks
 from remap_panel.paint import paint
 from remap_panel.snapshot import Snapshot
 from remap_panel.state import PROJECTIONS, ExplorerState
@@ -44,6 +44,12 @@ SHADES = 64
 
 EXAMPLES = {"100": 100, "10k": 10_000, "1M": 1_000_000}
 """Parameter counts whose circles the legend shows."""
+
+SPANS = {
+    "predictions": "{} of the images labelled differently",
+    "structure": "{} of structural distance (0 is the same)",
+}
+"""What a length on a map means, for the bar that shows one."""
 
 EDGE = 6
 """Room in px around the frame, where no axis needs more."""
@@ -66,6 +72,12 @@ def _modes() -> dict[str, dict[str, Any]]:
             "css": theme.css_variables(mode),
             "palette": _shades(mode),
             "better": mode.better,
+            "stroke": mode.circle_stroke,
+            "front": mode.front,
+            "text": mode.text,
+            "accent": mode.accent,
+            "highlight": theme.HIGHLIGHT,
+            "family": mode.front,
         }
         for name, mode in theme.MODES.items()
     }
@@ -83,7 +95,11 @@ class OverviewPlot(JSComponent):
     frames = param.Dict(default={}, doc="What each projection shows, by name.")
     notes = param.Dict(default={}, doc="Why each projection shows nothing, by name.")
     summary = param.String(default="")
-    chance = param.Number(default=0.1, doc="Accuracy of guessing.")
+    darkness = param.Dict(default={}, doc="`title`, `low` and `high`: what darkness shows.")
+    front = param.List(default=[], doc="Pareto front, from the smallest model to the largest.")
+    kept = param.List(default=[], doc="Models in the drawer.")
+    selection = param.List(default=[], doc="Selected models.")
+    family = param.Dict(default={}, doc="`parent` and `children` of the inspected model.")
 
     # Not "overview.css": Panel gives a style of that name to the whole document.
     _stylesheets: ClassVar[list[str]] = [(HERE / "overview_style.css").read_text(encoding="utf-8")]
@@ -95,6 +111,8 @@ class OverviewPlot(JSComponent):
         "examples": [[words, theme.radius(count)] for words, count in EXAMPLES.items()],
         "hover_radius": theme.RADIUS_HOVER,
         "edge": EDGE,
+        "chip_legend": captions.chip_legend(),
+        "spans": SPANS,
     }
 
     def __init__(self, on_message: Callable[[object], None], **params: Any) -> None:
@@ -113,25 +131,30 @@ class Overview(Viewer):
         super().__init__(**params)
         self._state = state
         self._drawn = Snapshot()
+        self._looks = Looks()
         self._places: dict[int, int] = {}
         self._over: int | None = None
         self.models = ColumnDataSource(dict(circles.table([])), name="models")
-        low, high = theme.darkness_domain(len(state.study.data.class_names))
-        self.figure = _figure(self.models, low, high)
+        self._names = state.study.data.class_names
+        self._chance, _ = theme.darkness_domain(len(self._names))
+        self.figure = _figure(self.models, len(self._names))
         self._plot = OverviewPlot(
             self._told,
             figure=pn.pane.Bokeh(self.figure, sizing_mode="stretch_both"),
             projection=state.projection,
             hovered=state.hovered,
             inspected=state.inspected,
-            chance=low,
             sizing_mode="stretch_both",
             min_height=240,
             margin=0,
         )
         self._draw()
-        state.param.watch(lambda _: self._draw(), "snapshot")
-        state.param.watch(lambda _: self._mark(), ["hovered", "inspected"])
+        self._mark()
+        state.param.watch(
+            lambda *_: self._draw(),
+            ["snapshot", "classes", "hovered_class", "needs", "item", "right"],
+        )
+        state.param.watch(lambda *_: self._mark(), ["hovered", "inspected", "selection"])
         state.param.watch(lambda _: self._project(), "projection")
         self._plot.param.watch(lambda event: setattr(state, "projection", event.new), "projection")
 
@@ -139,10 +162,11 @@ class Overview(Viewer):
         return self._plot
 
     def _draw(self) -> None:
-        """Send what changed since the last snapshot that was drawn."""
+        """Send what changed since what was drawn last."""
         before, after = self._drawn, self._state.snapshot
-        self._drawn = after
-        update = circles.Update.between(before, after, self._places)
+        was, looks = self._looks, self._look()
+        self._drawn, self._looks = after, looks
+        update = circles.Update.between(before, after, self._places, was, looks)
         if update.patches:
             self.models.patch(update.patches)
         if update.new:
@@ -152,42 +176,96 @@ class Overview(Viewer):
             self.models.stream(dict(update.new))
         self._describe(moved=bool(update))
 
+    def _look(self) -> Looks:
+        state = self._state
+        shades: Any = None
+        if state.item is not None:
+            shades = {one: float(right) for one, right in state.right.items()}
+        elif state.weighing:
+            shades = state.previewed
+        before = self._looks
+        if shades is not None and shades == before.shades:
+            shades = before.shades
+        return Looks(shades, state.judged.short if state.needs else frozenset())
+
     def _describe(self, *, moved: bool) -> None:
         columns: dict[str, Any] = dict(self.models.data)
-        projection = self._state.projection
+        state, projection = self._state, self._state.projection
         any_circle = not np.isnan(columns["accuracy"]).all() if self._places else False
-        values: dict[str, Any] = {"notes": circles.notes(self._drawn, any_circle=any_circle)}
+        values: dict[str, Any] = {"notes": captions.notes(self._drawn, any_circle=any_circle)}
         if moved or not self._plot.frames:
             values["frames"] = circles.frames(columns, self._plot.frames)
         note = values["notes"][projection]
-        values["summary"] = circles.summary(self._drawn, columns, projection, note)
+        values["summary"] = captions.summary(
+            self._drawn, columns, projection, note, state.judged, bool(state.needs)
+        )
         values["preview"] = self._preview()
+        values["darkness"] = captions.darkness(
+            state.weighing, self._names, state.item, self._chance
+        )
+        values["front"] = list(state.judged.front)
+        values["kept"] = list(self._drawn.drawer_numbers)
+        values["family"] = self._family()
+        self._send(values)
+
+    def _send(self, values: dict[str, Any]) -> None:
         # Only what differs travels.
         self._plot.param.update(
             {name: value for name, value in values.items() if getattr(self._plot, name) != value}
         )
 
+    def _family(self) -> dict[str, Any]:
+        model = self._state.model(self._state.inspected)
+        if model is None:
+            return {"parent": None, "children": []}
+        children = self._drawn.children.get(model.number, ())
+        return {"parent": model.parent, "children": list(children)}
+
     def _preview(self) -> dict[str, Any]:
+        state = self._state
         if self._over is None:
             return {}
-        html = circles.preview(self._drawn, self._over, self._state.projection)
+        html = captions.preview(
+            self._drawn,
+            self._over,
+            state.projection,
+            judged=state.judged,
+            classes=state.classes,
+            needs=state.needs,
+            names=self._names,
+            right=state.right.get(self._over) if state.item is not None else None,
+        )
         return {"number": self._over, "html": html}
 
     def _mark(self) -> None:
-        self._plot.param.update(hovered=self._state.hovered, inspected=self._state.inspected)
+        state = self._state
+        self._send(
+            {
+                "hovered": state.hovered,
+                "inspected": state.inspected,
+                "selection": list(state.selection),
+                "family": self._family(),
+            }
+        )
 
     def _project(self) -> None:
         self._plot.projection = self._state.projection
         self._describe(moved=False)
 
     def _told(self, message: object) -> None:
-        """Hear of the mouse: ``{"over": number or None}`` or ``{"click": number}``."""
+        """Hear of the mouse, such as ``{"over": number or None}`` or ``{"click": number}``."""
         if not isinstance(message, dict):
             return
         if "over" in message:
             self._hover(message["over"])
         if (number := self._shown(message.get("click"))) is not None:
             self._state.click(number)
+        if isinstance(selected := message.get("select"), list):
+            self._state.select(one for one in selected if self._shown(one) is not None)
+        if message.get("keep") == "selection":
+            self._state.keep_all(self._state.selection)
+        if message.get("compare") == "selection":
+            self._state.compare(self._state.selection)
 
     def _shown(self, number: object) -> int | None:
         return number if isinstance(number, int) and number in self._places else None
@@ -200,8 +278,8 @@ class Overview(Viewer):
         self._plot.preview = self._preview()
 
 
-def _figure(models: ColumnDataSource, low: float, high: float) -> figure:
-    """Draw the empty figure: axes, tools, and two layers of circles that the browser fills."""
+def _figure(models: ColumnDataSource, classes: int) -> figure:
+    """Draw the empty figure: axes and tools, and what the browser reads and derives."""
     wheel = WheelZoomTool(modifiers={"ctrl": True})
     pan = PanTool()
     plot = figure(
@@ -222,52 +300,17 @@ def _figure(models: ColumnDataSource, low: float, high: float) -> figure:
         border_fill_alpha=0,
         outline_line_color=None,
     )
-    # The table is no glyph's own source, so the figure carries it.
-    plot.tags = [models]
+    low, high = theme.darkness_domain(classes)
+    shade = LinearColorMapper(palette=_shades(theme.LIGHT), low=low, high=high, name="darkness")
+    drawn: dict[str, Any] = {name: [] for name in ("number", "x", "y", "size")}
+    # What the script paints by itself is no glyph's, so the figure carries it.
+    plot.tags = [models, ColumnDataSource(drawn, name="circles"), shade]
     plot.yaxis.ticker = FixedTicker(ticks=[2, 3, 4, 5, 6])
     plot.yaxis.formatter = CustomJSTickFormatter(code=TICKS)
     plot.xaxis.ticker = BasicTicker(desired_num_ticks=5)
     plot.axis.minor_tick_line_alpha = 0
     plot.axis.axis_label_text_font_style = "normal"
-    shade = LinearColorMapper(palette=_shades(theme.LIGHT), low=low, high=high, name="darkness")
-    drawn = ("number", "x", "y", "size", "accuracy", "fill_alpha", "line_width")
-    marks = plot.add_glyph(
-        ColumnDataSource({name: [] for name in drawn}, name="circles"),
-        Scatter(
-            x="x",
-            y="y",
-            size="size",
-            fill_color={"field": "accuracy", "transform": shade},
-            fill_alpha="fill_alpha",
-            line_width="line_width",
-        ),
-        name="circles",
-        selection_glyph=None,
-        nonselection_glyph=None,
-        hover_glyph=None,
-        muted_glyph=None,
-    )
-    marked = plot.add_glyph(
-        ColumnDataSource({name: [] for name in ("number", "x", "y", "size")}, name="lit"),
-        Scatter(
-            x="x",
-            y="y",
-            size="size",
-            fill_color=theme.HIGHLIGHT,
-            line_width=2,
-        ),
-        name="lit",
-        # A layer of its own: a hover repaints two circles, not all.
-        level="overlay",
-        selection_glyph=None,
-        nonselection_glyph=None,
-        hover_glyph=None,
-        muted_glyph=None,
-    )
-    paint(
-        plot,
-        (shade, "palette", _shades),
-        (marks.glyph, "line_color", lambda mode: mode.circle_stroke),
-        (marked.glyph, "line_color", lambda mode: mode.circle_stroke),
-    )
+    # Bokeh warns of a figure without any glyph.
+    plot.scatter([], [])
+    paint(plot, (shade, "palette", _shades))
     return plot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
@@ -19,22 +22,39 @@ from remap_ray.study.files import write_whole
 from remap_ray.study.records import Thumbnail
 from remap_ray.version import VERSION
 
-__all__ = ["DATABASE", "SPACE", "WEIGHTS", "check", "check_free", "create", "unreadable"]
+__all__ = [
+    "DATABASE",
+    "IMAGES",
+    "SPACE",
+    "WEIGHTS",
+    "check",
+    "check_free",
+    "create",
+    "read_images",
+    "unreadable",
+]
 
 DATABASE = "study.db"
 WEIGHTS = "weights"
 SPACE = "space.toml"
 """What the study's models are sampled from, so that a later version draws the same ones."""
+IMAGES = "validation.npy"
+"""The validation part's images as a person sees them, uint8 (n, H, W) or (n, H, W, 3)."""
 
 PART = f"{DATABASE}.part"
 LEFTOVERS = frozenset(
-    [f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")] + [SPACE, f"{SPACE}.part"]
+    [f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")]
+    + [SPACE, f"{SPACE}.part", IMAGES, f"{IMAGES}.part"]
 )
 """What a crash while creating may leave; the next attempt starts from these anew."""
 
 
 def create(
-    path: Path, values: Mapping[str, Any], thumbnails: Iterable[Thumbnail], space: str
+    path: Path,
+    values: Mapping[str, Any],
+    thumbnails: Iterable[Thumbnail],
+    space: str,
+    images: NDArray[np.uint8] | None = None,
 ) -> None:
     """Make the directory and database of a new study.
 
@@ -49,6 +69,8 @@ def create(
         The columns of the table ``study``.
     space
         What is kept as `SPACE`; nothing is where it is empty.
+    images
+        What is kept as `IMAGES`; without it there is no such file.
 
     Raises
     ------
@@ -69,6 +91,8 @@ def create(
                 _fill(path / PART, path.name, values, thumbnails)
                 if space:
                     write_whole(path / SPACE, space.encode())
+                if images is not None:
+                    write_whole(path / IMAGES, _npy(images))
                 (path / PART).rename(path / DATABASE)
             except BaseException:
                 _remove_leftovers(path)
@@ -103,6 +127,24 @@ def _fill(
     finally:
         # Closing the last connection moves the log into the one file that is renamed.
         engine.dispose()
+
+
+def _npy(array: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def read_images(path: Path) -> NDArray[np.uint8] | None:
+    """Give the images kept at ``path`` without reading them; None where there are none.
+
+    What is cut short or no array of images counts as none: only pictures are missing then.
+    """
+    try:
+        found = np.load(path / IMAGES, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return found if found.dtype == np.uint8 and found.ndim in {3, 4} else None
 
 
 def _remove_leftovers(path: Path) -> None:

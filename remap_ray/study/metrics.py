@@ -2,12 +2,110 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import final
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from remap_ray.errors import InvalidRequest
 
-__all__ = ["class_accuracies", "confusion_matrix", "never_predicted", "pareto_front"]
+__all__ = [
+    "Paired",
+    "class_accuracies",
+    "confused_pairs",
+    "confusion_matrix",
+    "never_predicted",
+    "paired",
+    "pareto_front",
+]
+
+
+@final
+@dataclass(frozen=True)
+class Paired:
+    """How two models answer the same items.
+
+    Parameters
+    ----------
+    both, neither
+        Items that both, and that neither, get right.
+    first, second
+        Items that only the one, and only the other, gets right.
+    """
+
+    both: int
+    neither: int
+    first: int
+    second: int
+
+    @property
+    def p_value(self) -> float:
+        """How often two equally good models would differ at least so unevenly, by chance alone.
+
+        McNemar's test in its exact form, two-sided: of the items that only one of them gets
+        right, each is as likely the one's as the other's. It is 1 where there are none.
+        """
+        if not self.first + self.second:
+            return 1.0
+        # Takes most of a second to load, and few sessions ask for it.
+        from scipy.stats import binomtest  # noqa: PLC0415
+
+        return float(binomtest(self.first, self.first + self.second).pvalue)
+
+
+def paired(first: ArrayLike, second: ArrayLike) -> Paired:
+    """Count the items by which of two models gets them right.
+
+    Parameters
+    ----------
+    first, second
+        Whether each model gets each item right, bool (n,).
+
+    Raises
+    ------
+    InvalidRequest
+        The two are not of the same items.
+
+    References
+    ----------
+    McNemar, "Note on the sampling error of the difference between correlated proportions or
+    percentages", Psychometrika 12, 1947.
+    """
+    one, other = np.asarray(first, np.bool_), np.asarray(second, np.bool_)
+    if one.ndim != 1 or one.shape != other.shape:
+        raise InvalidRequest(
+            f"two models are compared on the same items, not on {one.shape} and {other.shape}"
+        )
+    both, either = int((one & other).sum()), int((one | other).sum())
+    first_only = int((one & ~other).sum())
+    return Paired(both, len(one) - either, first_only, either - both - first_only)
+
+
+def confused_pairs(matrix: NDArray[np.int64], most: int) -> tuple[tuple[int, int, int], ...]:
+    """Give the pairs of classes that are taken for each other most often.
+
+    Parameters
+    ----------
+    matrix
+        A confusion matrix (classes, classes), rows true, of one model or the sum of many.
+    most
+        How many pairs at most; those never confused are not among them.
+
+    Returns
+    -------
+    tuple of (int, int, int)
+        Two labels, the one that is more often taken for the other first, and how many items of
+        either are labelled as the other; the most confused pair first.
+    """
+    both = np.triu(matrix + matrix.T, 1)
+    rows, columns = np.nonzero(both)
+    order = np.argsort(-both[rows, columns], kind="stable")[:most]
+    found = []
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        one, other = (row, column) if matrix[row, column] >= matrix[column, row] else (column, row)
+        found.append((one, other, int(both[row, column])))
+    return tuple(found)
 
 
 def confusion_matrix(true: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:

@@ -23,24 +23,14 @@ from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import (
-    Connection,
-    RowMapping,
-    Table,
-    delete,
-    func,
-    insert,
-    inspect,
-    select,
-    update,
-)
+from sqlalchemy import Connection, RowMapping, Table, func, insert, inspect, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from remap_ray.errors import InvalidRequest, UnknownModel
 from remap_ray.recipe import Recipe
 from remap_ray.space import Architecture
-from remap_ray.study import directory, rows, schema
+from remap_ray.study import directory, kept, rows, schema
 from remap_ray.study.holder import is_alive
 from remap_ray.study.records import (
     Change,
@@ -135,11 +125,13 @@ class Study:
         space: str = "paper",
         clock: Callable[[], float] = time.time,
         space_toml: str = "",
+        images: NDArray[np.uint8] | None = None,
     ) -> Study:
         """Create a study in a directory that does not exist or is empty.
 
         The database gets its name only when it is complete, so a crash leaves no
-        half-made study.
+        half-made study. ``images`` are those of the validation part as a person sees
+        them, (n, H, W) or (n, H, W, 3), in the order of its labels.
 
         Parameters
         ----------
@@ -164,6 +156,7 @@ class Study:
             },
             thumbnails,
             space_toml,
+            images,
         )
         return Study(path.absolute(), clock)
 
@@ -339,6 +332,20 @@ class Study:
             found = connection.execute(query).mappings().all()
         return tuple(Thumbnail(row["label"], row["png"]) for row in found)
 
+    def images(self) -> NDArray[np.uint8] | None:
+        """Give the validation images as a person sees them, in the order of their labels.
+
+        They are read from the disk only where they are looked at.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            uint8 (n, H, W) or (n, H, W, 3); None where the study keeps none, as those made
+            before it did.
+        """
+        found = directory.read_images(self.path)
+        return found if found is not None and len(found) == len(self.validation_labels) else None
+
     def layout(self, name: str) -> Layout | None:
         """Give a map's layout as its last refit left it, None before the first."""
         with self.reading() as connection:
@@ -498,15 +505,10 @@ class Study:
             connection.execute(update(schema.lease).values(end_wish=True))
 
     def keep(self, number: int, note: str = "") -> None:
-        """Put a model into the drawer, at its end; one that is there stays where it is."""
+        """Put a model into the drawer, at its end; one that is there stays as it is."""
         with self.writing() as (connection, change):
             _model(connection, number)
-            last = connection.execute(select(func.max(schema.drawer.c.position))).scalar() or 0.0
-            row = upsert(schema.drawer).values(
-                model=number, position=last + 1, note=note, changed=change
-            )
-            connection.execute(row.on_conflict_do_nothing())
-            _undelete(connection, schema.drawer, number)
+            kept.append(connection, change, [number], note)
 
     def keep_all(self, numbers: Iterable[int]) -> tuple[int, ...]:
         """Put models into the drawer, at its end and in this order, all in one transaction.
@@ -515,48 +517,47 @@ class Study:
         `UnknownModel`, and nothing is kept.
         """
         with self.writing() as (connection, change):
-            known = set(connection.execute(select(schema.drawer.c.model)).scalars())
-            fresh = [one for one in dict.fromkeys(numbers) if one not in known]
-            last = connection.execute(select(func.max(schema.drawer.c.position))).scalar() or 0.0
-            for place, number in enumerate(fresh, start=1):
+            wanted = tuple(dict.fromkeys(numbers))
+            for number in wanted:
                 _model(connection, number)
-                _put(connection, DrawerEntry(number, last + place, ""), change)
-        return tuple(fresh)
+            return kept.append(connection, change, wanted)
 
     def put_back(self, entries: Iterable[DrawerEntry]) -> None:
         """Put models into the drawer with the place and the note that they had there."""
         with self.writing() as (connection, change):
             for entry in entries:
                 _model(connection, entry.model)
-                _put(connection, entry, change)
+                kept.put(connection, change, entry)
+
+    def let_go(self, *numbers: int) -> None:
+        """Take models out of the drawer; one that is not there raises `UnknownModel`."""
+        with self.writing() as (connection, change):
+            for number in numbers:
+                kept.drop(connection, change, number)
 
     def annotate(self, number: int, note: str) -> None:
-        """Note something about a model in the drawer; one not there raises `UnknownModel`."""
+        """Write the note of a model in the drawer, instead of what was there.
+
+        Raises
+        ------
+        UnknownModel
+            The model is not in the drawer.
+        InvalidRequest
+            The note is longer than 10,000 characters.
+        """
         with self.writing() as (connection, change):
-            table = schema.drawer
-            row = update(table).where(table.c.model == number)
-            if not connection.execute(row.values(note=note, changed=change)).rowcount:
-                raise UnknownModel(number, "the drawer")
+            kept.annotate(connection, change, number, note)
 
     def arrange(self, number: int, before: int | None = None) -> None:
-        """Move a model in the drawer to just above another, or to the end where that is None.
+        """Move a model of the drawer to right above another, or to the end.
 
-        Models that are not in the drawer raise `UnknownModel`.
+        Raises
+        ------
+        UnknownModel
+            One of the two is not in the drawer.
         """
-        table = schema.drawer
         with self.writing() as (connection, change):
-            query = select(table.c.model).order_by(table.c.position, table.c.model)
-            order = list(connection.execute(query).scalars())
-            for one in (number, *(() if before is None else (before,))):
-                if one not in order:
-                    raise UnknownModel(one, "the drawer")
-            if number == before:
-                return
-            order.remove(number)
-            order.insert(len(order) if before is None else order.index(before), number)
-            for place, one in enumerate(order, start=1):
-                row = update(table).where(table.c.model == one, table.c.position != place)
-                connection.execute(row.values(position=float(place), changed=change))
+            kept.arrange(connection, change, number, before)
 
     def keep_needs(self, browser: str, form: Mapping[str, Any]) -> None:
         """Keep what a browser's person needs of a model; no reader follows it."""
@@ -566,24 +567,6 @@ class Study:
             connection.execute(
                 row.on_conflict_do_update(index_elements=("browser",), set_={"form": dict(form)})
             )
-
-    def let_go(self, *numbers: int) -> None:
-        """Take models out of the drawer; one that is not there raises `UnknownModel`."""
-        with self.writing() as (connection, change):
-            for number in numbers:
-                gone = connection.execute(
-                    delete(schema.drawer).where(schema.drawer.c.model == number)
-                ).rowcount
-                if not gone:
-                    raise UnknownModel(number, "the drawer")
-                row = upsert(schema.deletions).values(
-                    table_name=schema.drawer.name, key=number, changed=change
-                )
-                connection.execute(
-                    row.on_conflict_do_update(
-                        index_elements=("table_name", "key"), set_={"changed": change}
-                    )
-                )
 
 
 def _check_whole(name: str, low: int, value: object) -> None:
@@ -597,18 +580,6 @@ def _model(connection: Connection, number: int) -> Model:
     if row is None:
         raise UnknownModel(number)
     return rows.model(row)
-
-
-def _put(connection: Connection, entry: DrawerEntry, change: int) -> None:
-    values = {"position": entry.position, "note": entry.note, "changed": change}
-    row = upsert(schema.drawer).values(model=entry.model, **values)
-    connection.execute(row.on_conflict_do_update(index_elements=("model",), set_=values))
-    _undelete(connection, schema.drawer, entry.model)
-
-
-def _undelete(connection: Connection, table: Table, key: int) -> None:
-    gone = schema.deletions
-    connection.execute(delete(gone).where(gone.c.table_name == table.name, gone.c.key == key))
 
 
 def _stamp(seconds: float) -> str:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from remap_ray.errors import DataError, InvalidRequest
 from remap_ray.training import fashion_mnist, image_folder, npz
 from remap_ray.training.parts import DataSet, Images, Part, divided
-from remap_ray.training.thumbnails import thumbnails
+from remap_ray.training.thumbnails import thumbnails, viewable
 
-__all__ = ["NAMES", "DataSet", "Part", "fingerprint", "load", "scaled", "thumbnails"]
+__all__ = ["NAMES", "DataSet", "Part", "fingerprint", "load", "scaled", "thumbnails", "viewable"]
 
 FINGERPRINT_DIGITS = 16
 

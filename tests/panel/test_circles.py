@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
-from remap_panel import circles, theme
+from remap_panel import captions, circles, theme
 from remap_panel.snapshot import Point, Snapshot, advance
 from remap_ray.cluster.projector import ENOUGH
 from remap_ray.study import (
@@ -94,7 +94,9 @@ def test_a_model_has_a_circle_from_its_first_epoch_on(lease: Lease) -> None:
         0.25,
         log10(model.parameters),
     )
-    assert all(isnan(place) for place in seen[5:])
+    assert isnan(seen[5])
+    assert seen[6:8] == (0, 0)
+    assert all(isnan(place) for place in seen[8:])
     finish(lease, number)
     done = circles.row(look(study), number)
     assert done is not None
@@ -311,26 +313,26 @@ def test_one_model_is_not_magnified() -> None:
 
 def test_each_projection_says_why_it_is_empty(toy_study: Study) -> None:
     synthetic.queue_samples(toy_study, 6)
-    said = circles.notes(look(toy_study), any_circle=False)
+    said = captions.notes(look(toy_study), any_circle=False)
     assert said["accuracy"] == ("Models appear here as soon as they have trained their first epoch")
     assert said["structure"] == "The map appears once 4 models are trained: 0 so far"
     lease = take_lease(toy_study, Holder.this_process("test"), workers=1)
     numbers = synthetic.train_falsely(toy_study, lease, 4)
-    said = circles.notes(look(toy_study), any_circle=True)
+    said = captions.notes(look(toy_study), any_circle=True)
     assert said["accuracy"] == ""
     assert said["predictions"] == "The map is being laid out"
     lease.release()
-    said = circles.notes(look(toy_study), any_circle=True)
+    said = captions.notes(look(toy_study), any_circle=True)
     assert said["predictions"] == "The map is laid out as soon as someone trains this study again"
     lease = take_lease(toy_study, Holder.this_process("test"), workers=1)
     synthetic.lay_out(lease, numbers)
     lease.release()
-    said = circles.notes(look(toy_study), any_circle=True)
+    said = captions.notes(look(toy_study), any_circle=True)
     assert set(said.values()) == {""}
 
 
 def test_the_overview_waits_for_as_many_models_as_the_first_layout() -> None:
-    assert circles.MAP_NEEDS == ENOUGH
+    assert captions.MAP_NEEDS == ENOUGH
 
 
 @pytest.mark.parametrize(("count", "said"), [(1, "The model failed"), (3, "All 3 models failed")])
@@ -340,7 +342,7 @@ def test_a_study_of_failures_says_so(toy_study: Study, count: int, said: str) ->
     for model in lease.claim(count):
         lease.fail(model.number, "no memory")
     lease.release()
-    assert circles.notes(look(toy_study), any_circle=False)["accuracy"].startswith(said)
+    assert captions.notes(look(toy_study), any_circle=False)["accuracy"].startswith(said)
 
 
 def test_the_summary_names_the_best_and_the_smallest(full: Study) -> None:
@@ -349,32 +351,32 @@ def test_the_summary_names_the_best_and_the_smallest(full: Study) -> None:
     done = [model for model in snapshot.models.values() if model.accuracy is not None]
     best = max(done, key=lambda model: model.accuracy or 0)
     smallest = min(done, key=lambda model: model.parameters)
-    told = circles.summary(snapshot, table, "accuracy", "")
+    told = captions.summary(snapshot, table, "accuracy", "")
     assert "30 models trained," in told
     assert "in training" not in told
     assert f"Best: {best.name} with accuracy" in told
     assert f"Smallest: {smallest.name} with accuracy" in told
-    assert "similar structure" in circles.summary(snapshot, table, "structure", "")
-    assert circles.summary(snapshot, table, "accuracy", "Nothing here") == "Nothing here."
+    assert "similar structure" in captions.summary(snapshot, table, "structure", "")
+    assert captions.summary(snapshot, table, "accuracy", "Nothing here") == "Nothing here."
 
 
 def test_a_preview_tells_the_figures(full: Study) -> None:
     snapshot = look(full)
     number = next(iter(snapshot.points["structure"]))
     model = snapshot.models[number]
-    html = circles.preview(snapshot, number, "accuracy")
+    html = captions.preview(snapshot, number, "accuracy")
     assert "<svg" in html
     assert f"<strong>{model.name}</strong> sampled" in html
     assert f"accuracy <strong>{model.accuracy:.3f}</strong> (training {model.accuracy:.3f})" in html
     assert "FLOP · 3 epochs" in html
     assert "place:" not in html
-    assert "the map's average error" in circles.preview(snapshot, number, "structure")
+    assert "the map's average error" in captions.preview(snapshot, number, "structure")
 
 
 def test_a_preview_of_a_model_in_training_says_how_far_it_is(lease: Lease) -> None:
     (model,) = lease.claim(1)
     record(lease, model.number, 1, 0.25)
-    html = circles.preview(look(lease.study), model.number, "structure")
+    html = captions.preview(look(lease.study), model.number, "structure")
     assert "epoch 1 of 3, training" in html
     assert "place:" not in html
 
@@ -391,7 +393,7 @@ def test_a_place_is_trusted_by_its_share_of_the_error(
     points = {one: Point(0, 0, 0.1) for one in list(snapshot.points["structure"])[1:4]}
     points[number] = Point(0, 0, share)
     snapshot = replace(snapshot, points={**snapshot.points, "structure": points})
-    assert f"place: {words}" in circles.preview(snapshot, number, "structure")
+    assert f"place: {words}" in captions.preview(snapshot, number, "structure")
 
 
 def test_a_place_without_an_error_is_not_judged(full: Study) -> None:
@@ -399,7 +401,7 @@ def test_a_place_without_an_error_is_not_judged(full: Study) -> None:
     number = next(iter(snapshot.points["structure"]))
     points = {number: Point(0, 0, float("nan"))}
     snapshot = replace(snapshot, points={**snapshot.points, "structure": points})
-    assert "place:" not in circles.preview(snapshot, number, "structure")
+    assert "place:" not in captions.preview(snapshot, number, "structure")
 
 
 def test_what_a_person_wrote_is_escaped(toy_study: Study) -> None:
@@ -410,6 +412,6 @@ def test_what_a_person_wrote_is_escaped(toy_study: Study) -> None:
     lease = take_lease(toy_study, Holder.this_process("test"), workers=1)
     synthetic.train_falsely(toy_study, lease, 2)
     lease.release()
-    html = circles.preview(look(toy_study), parent + 1, "accuracy")
+    html = captions.preview(look(toy_study), parent + 1, "accuracy")
     assert "<img" not in html
     assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in html

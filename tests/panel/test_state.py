@@ -103,7 +103,7 @@ def test_a_link_opens_the_same_view(state: ExplorerState) -> None:
     state.inspect(7)
     state.projection = "structure"
     state.choose_class(2)
-    state.choose_class(4, 2.5)
+    state.weigh_class(4, 2.5)
     state.needs = Needs(parameters=100_000, seconds=0.25, least=0.5)
     state.select([3, 4, 5, 9])
     state.compare([9, 3])
@@ -202,9 +202,10 @@ def test_a_study_of_before_has_no_needs_until_some_are_kept(state: ExplorerState
 
 def test_a_class_is_chosen_weighed_and_let_go(state: ExplorerState) -> None:
     state.choose_class(3)
-    state.choose_class(3, 2.0)
+    assert state.classes == {3: 1.0}
+    state.weigh_class(3, 2.0)
     assert state.classes == {3: 2.0}
-    state.choose_class(3, 2.0)
+    state.choose_class(3)
     assert state.classes == {}
     state.choose_class(77)
     assert state.classes == {}

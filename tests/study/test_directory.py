@@ -396,3 +396,28 @@ def test_of_two_who_create_at_once_one_does(tmp_path: Path) -> None:
 def test_every_refusal_is_of_the_one_family() -> None:
     for one in (NotAStudy, StudyExists, StudyTooNew, InvalidRequest):
         assert issubclass(one, RemapError)
+
+
+# Images
+
+
+def test_a_study_without_images_or_with_broken_ones_opens_all_the_same(tmp_path: Path) -> None:
+    images = np.arange(200 * 4, dtype=np.uint8).reshape(200, 2, 2)
+    with synthetic.empty_study(tmp_path / "s", images=images) as study:
+        np.testing.assert_array_equal(study.images(), images)
+        file = study.path / "validation.npy"
+        whole = file.read_bytes()
+        for broken in (b"", whole[:100], whole[:-5], b"PK no array"):
+            file.write_bytes(broken)
+            assert study.images() is None
+        file.unlink()
+        assert study.images() is None
+    with synthetic.empty_study(tmp_path / "t", images=images[:7]) as study:
+        assert study.images() is None
+
+
+def test_images_that_a_dead_process_left_are_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "s" / "weights").mkdir(parents=True)
+    (tmp_path / "s" / "validation.npy").write_bytes(b"half")
+    with synthetic.empty_study(tmp_path / "s") as study:
+        assert study.images() is None

@@ -11,9 +11,12 @@ from sklearn import metrics as reference
 
 from remap_ray.errors import InvalidRequest
 from remap_ray.study.metrics import (
+    Paired,
     class_accuracies,
+    confused_pairs,
     confusion_matrix,
     never_predicted,
+    paired,
     pareto_front,
 )
 
@@ -102,3 +105,51 @@ def test_a_front_of_nothing_is_empty() -> None:
 def test_a_front_needs_both_figures_of_each_model() -> None:
     with pytest.raises(InvalidRequest, match="one accuracy and one size"):
         pareto_front([0.5], [1, 2])
+
+
+# Two models on the same items
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans())))
+def test_every_item_is_counted_once_by_who_gets_it_right(items: list[tuple[bool, bool]]) -> None:
+    found = paired([one for one, _ in items], [other for _, other in items])
+    assert found.both == items.count((True, True))
+    assert found.neither == items.count((False, False))
+    assert found.first == items.count((True, False))
+    assert found.second == items.count((False, True))
+
+
+@pytest.mark.promise("PAGE-43")
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (0, 0, 1.0),
+        (3, 3, 1.0),
+        # Both tails of a binomial of n = 6 and 1/2: 2 * (1 + 6) / 64.
+        (1, 5, 0.21875),
+        (0, 10, 2 / 2**10),
+        # Fagerland, Lydersen and Laake, 2013, table 1: exact conditional test.
+        (1, 7, 0.0703125),
+    ],
+)
+def test_mcnemars_exact_test(first: int, second: int, expected: float) -> None:
+    assert Paired(10, 20, first, second).p_value == pytest.approx(expected, abs=1e-12)
+    assert Paired(0, 0, second, first).p_value == pytest.approx(expected, abs=1e-12)
+
+
+def test_models_of_different_items_are_not_compared() -> None:
+    with pytest.raises(InvalidRequest, match="the same items"):
+        paired([True, False], [True])
+
+
+@given(LABELS, st.integers(0, 8))
+def test_confused_pairs_are_the_most_confused_ones(pairs: list[tuple[int, int]], most: int) -> None:
+    true, predicted = np.array(pairs, np.uint8).T
+    matrix = confusion_matrix(true, predicted, CLASSES)
+    found = confused_pairs(matrix, most)
+    counts = {(a, b): matrix[a, b] + matrix[b, a] for a in range(CLASSES) for b in range(a)}
+    expected = sorted((count for count in counts.values() if count), reverse=True)[:most]
+    assert [count for _, _, count in found] == expected
+    for one, other, count in found:
+        assert count == matrix[one, other] + matrix[other, one]
+        assert matrix[one, other] >= matrix[other, one]
