@@ -174,12 +174,11 @@ def _variations(
         model.architecture,
         count,
         settings.changes,
-        chosen.allowed or None,
+        chosen.allowed,
         limits_of(settings, space),
         seed,
         known,
         _only(space, settings.kinds),
-        chosen.fixed,
     )
 
 
@@ -231,7 +230,7 @@ def offer(
     limits = limits_of(settings, space)
     found: Sequence[Proposal]
     if settings.mode == "ablations":
-        found = _ablations(architecture, chosen.layers, limits, chosen.fixed)
+        found = _ablations(architecture, chosen.layers, limits)
     elif settings.mode == "variations":
         found = _drawn(architecture, chosen.drawn or (), limits)
     else:
@@ -252,9 +251,9 @@ def offer(
 
 @lru_cache(maxsize=64)
 def _ablations(
-    architecture: Architecture, layers: frozenset[int], limits: Limits, fixed: frozenset[int]
+    architecture: Architecture, layers: frozenset[int], limits: Limits
 ) -> tuple[Proposal, ...]:
-    return ablations(architecture, layers or None, limits, fixed=fixed)
+    return ablations(architecture, layers or None, limits)
 
 
 @lru_cache(maxsize=64)

@@ -38,10 +38,8 @@ class Chosen:
     layers
         Zero-based indices of the layers to ablate; none is all of them.
     allowed
-        Types of edits (the names of `remap_ray.space.edit.NAMES`) by position; empty allows all
-        everywhere.
-    fixed
-        Layers that stay as they are.
+        Types of edits (the names of `remap_ray.space.edit.NAMES`) by position; None allows all
+        everywhere. A layer for which there is none stays as it is.
     drawn
         The edits of each variation in the preview; None where they are still to be drawn.
     struck
@@ -53,8 +51,7 @@ class Chosen:
     """
 
     layers: frozenset[int] = frozenset()
-    allowed: Mapping[int, frozenset[str]] = field(default_factory=dict)
-    fixed: frozenset[int] = frozenset()
+    allowed: Mapping[int, frozenset[str]] | None = None
     drawn: Drawn | None = None
     struck: frozenset[int] = frozenset()
     seed: int = 0
@@ -69,8 +66,9 @@ class Chosen:
         """Give the JSON form."""
         return {
             "layers": sorted(self.layers),
-            "allowed": {str(index): sorted(types) for index, types in self.allowed.items()},
-            "fixed": sorted(self.fixed),
+            "allowed": None
+            if self.allowed is None
+            else {str(index): sorted(types) for index, types in self.allowed.items()},
             "drawn": None
             if self.drawn is None
             else [[to_dict(edit) for edit in edits] for edits in self.drawn],
@@ -87,11 +85,12 @@ class Chosen:
         return Chosen(
             _whole_numbers(form.get("layers")),
             {
-                int(index): frozenset(one for one in types if one in NAMES)
-                for index, types in (allowed.items() if isinstance(allowed, Mapping) else ())
+                int(index): frozenset(one for one in types if one in list(NAMES))
+                for index, types in allowed.items()
                 if str(index).isdecimal() and isinstance(types, list)
-            },
-            _whole_numbers(form.get("fixed")),
+            }
+            if isinstance(allowed, Mapping)
+            else None,
             _drawn(form.get("drawn")),
             _whole_numbers(form.get("struck")),
             _number(form.get("seed"), 0, 2**31, 0),
@@ -105,8 +104,9 @@ class Chosen:
         return replace(
             self,
             layers=self.layers & here,
-            fixed=self.fixed & here,
-            allowed={index: types for index, types in self.allowed.items() if index <= count},
+            allowed=None
+            if self.allowed is None
+            else {index: types for index, types in self.allowed.items() if index <= count},
         )
 
 
