@@ -137,7 +137,9 @@ class LiveRows {
     const field = cell.getField()
     const id = cell.getRow().getIndex()
     if (kind === "number") {
-      return element("span", {textContent: value[1]})
+      const [, text, tone, words] = value
+      cell.getElement().title = words ?? ""
+      return element("span", {textContent: text, className: tone ? `is-${tone}` : ""})
     } else if (kind === "mark") {
       const [name, symbol, text] = value
       const mark = element("span", {className: `mark is-${name}`, textContent: symbol})
