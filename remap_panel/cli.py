@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from remap_panel import status
+from remap_panel.queue_command import add_queue
 from remap_ray.errors import InvalidRequest, RemapError
 from remap_ray.space import KINDS, SPACES, Limits, Space
 from remap_ray.study import Status, Study, open_study
@@ -99,7 +100,8 @@ def sample(given: argparse.Namespace) -> int:
                     f"{given.space}; leave it out, or name another directory"
                 )
             _check_same(study, given)
-            add_samples(study, given.models, _limits(given, kept))
+            limits = _limits(given, kept)
+            add_samples(study, given.models, limits, halving=given.halving)
     else:
         if given.data is None:
             raise InvalidRequest(f"{path} is no study yet: say what to train on, as --data digits")
@@ -111,6 +113,9 @@ def sample(given: argparse.Namespace) -> int:
             models=given.models,
             limits=_limits(given, space),
             space=space,
+            patience=given.patience or 0,
+            bfloat16=given.bfloat16,
+            halving=given.halving,
         ).close()
     return _train(path, given, until_done=True)
 
@@ -276,6 +281,13 @@ def _check_same(study: Study, given: argparse.Namespace) -> None:
         asked["data"] = (study.data.name if same else given.data, study.data.name)
     if given.epochs is not None:
         asked["epochs"] = (given.epochs, study.recipe.epochs)
+    if given.patience is not None:
+        asked["patience"] = (given.patience, study.recipe.patience)
+    if given.bfloat16 and not study.recipe.bfloat16:
+        raise InvalidRequest(
+            f"{study.path} was created without --bfloat16, which cannot change; "
+            "leave it out, or name another directory"
+        )
     if given.seed is not None:
         asked["seed"] = (given.seed, study.seed)
     for name, (wanted, fixed) in asked.items():
@@ -338,6 +350,20 @@ def _parser() -> Parser:
     one.add_argument("--epochs", type=_whole(1), metavar="N", help="epochs each (default 10)")
     one.add_argument("--seed", type=_whole(0), metavar="N", help="default 0")
     one.add_argument(
+        "--patience",
+        type=_whole(0),
+        metavar="N",
+        help="stop a model early after N epochs in a row without a gain (default 0: never)",
+    )
+    one.add_argument(
+        "--halving",
+        action="store_true",
+        help="give all new models few epochs, and go on with the best third, twice",
+    )
+    one.add_argument(
+        "--bfloat16", action="store_true", help="compute in bfloat16 where that proves quicker"
+    )
+    one.add_argument(
         "--max-parameters",
         type=_whole(1),
         metavar="N",
@@ -373,6 +399,8 @@ def _parser() -> Parser:
     _add_study(one)
     _add_serving(one)
     one.add_argument("--no-train", action="store_true", help="only show")
+
+    add_queue(commands, print)
 
     one = _command(commands, "status", show_status, "say where a study stands")
     _add_study(one)

@@ -139,11 +139,8 @@ class Feed:
         heartbeat = self.study.heartbeat()
         change = self.study.changes(self.snapshot.number)
         before = self.snapshot
-        same = (heartbeat.alive, heartbeat.said, heartbeat.workers) == (
-            before.heartbeat.alive,
-            before.heartbeat.said,
-            before.heartbeat.workers,
-        )
+        # Its age alone is no news.
+        same = replace(heartbeat, seconds=None) == replace(before.heartbeat, seconds=None)
         self._unread |= dict.fromkeys(change.predictions)
         if change or not same or self.problem:
             self.snapshot = advance(before, change, heartbeat)

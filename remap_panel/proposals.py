@@ -117,7 +117,7 @@ def epochs_of(model: Model) -> int:
 
     Not as long as it was in the end: a child of one that stopped early would have less chance.
     """
-    return model.wanted_epochs
+    return model.full_epochs or model.wanted_epochs
 
 
 def limits_of(settings: Settings, space: Space) -> Limits:

@@ -193,12 +193,23 @@ def advance(before: Snapshot, change: Change, heartbeat: Heartbeat) -> Snapshot:
             at = Point(place.x, place.y, place.share)
             placed.setdefault(place.map, {})[place.model] = at
     points |= {name: {**points[name], **found} for name, found in placed.items()}
-    gone = set(change.deleted.get("drawer", ()))
+    deleted = set(change.deleted.get("models", ()))
+    for number in deleted:
+        epochs.pop(number, None)
+    if deleted:
+        points = {
+            name: {number: point for number, point in places.items() if number not in deleted}
+            for name, places in points.items()
+        }
+    gone = set(change.deleted.get("drawer", ())) | deleted
     drawer = {entry.model: entry for entry in before.drawer if entry.model not in gone}
     drawer |= {entry.model: entry for entry in change.drawer}
+    models = {**before.models, **{model.number: model for model in change.models}}
+    # One that was restored comes back to its place.
+    models = {number: models[number] for number in sorted(models) if number not in deleted}
     return Snapshot(
         change.number,
-        {**before.models, **{model.number: model for model in change.models}},
+        models,
         epochs,
         points,
         versions,

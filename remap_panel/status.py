@@ -67,12 +67,17 @@ def headline(study: Study) -> str:
     counts = {status: sum(one.status is status for one in models) for status in Status}
     heartbeat = study.heartbeat()
     said = {status: status.value for status in Status}
-    if not heartbeat.alive:
+    if not heartbeat.alive or heartbeat.starting:
         said[Status.TRAINING] = "interrupted"
     words = [f"{counts[status]} {said[status]}" for status in Status if counts[status]]
     if counts[Status.QUEUED] or counts[Status.TRAINING]:
         left = seconds_left(models, pace_of(models), heartbeat.workers)
-        if not heartbeat.alive:
+        if heartbeat.paused:
+            way_out = f"remap queue {shlex.quote(str(study.path))} resume"
+            words.append(f"the queue is paused; go on with: {way_out}")
+        elif heartbeat.starting:
+            words.append("the trainers are starting")
+        elif not heartbeat.alive:
             way_out = f"remap train {shlex.quote(str(study.path))}"
             words.append(f"nobody trains it now; go on with: {way_out}")
         elif left is not None:

@@ -26,7 +26,9 @@ LARGEST_SEED = 2**63 - 1
 """What a column of SQLite holds."""
 
 
-def recipe_for(images: int, epochs: int = 10) -> Recipe:
+def recipe_for(
+    images: int, epochs: int = 10, *, patience: int = 0, bfloat16: bool = False
+) -> Recipe:
     """Choose the recipe for a training part of ``images`` images.
 
     The paper's batch of 256, and a small one where an epoch would have fewer
@@ -34,7 +36,10 @@ def recipe_for(images: int, epochs: int = 10) -> Recipe:
     """
     batch = Recipe().batch_size
     return Recipe(
-        epochs=epochs, batch_size=batch if images >= STEPS_WANTED * batch else SMALL_BATCH
+        epochs=epochs,
+        batch_size=batch if images >= STEPS_WANTED * batch else SMALL_BATCH,
+        patience=patience,
+        bfloat16=bfloat16,
     )
 
 
@@ -48,6 +53,9 @@ def create_study(
     models: int = 0,
     limits: Limits | None = None,
     space: str | Path | Space = "paper",
+    patience: int = 0,
+    bfloat16: bool = False,
+    halving: bool = False,
 ) -> Study:
     """Create a study: load its data once, and keep what the page will show of them.
 
@@ -68,6 +76,10 @@ def create_study(
         What they are sampled from: ``paper``, ``modern``, the path of a TOML file of your
         own (`remap_ray.space.space_file` says what stands in it), or a `Space`. The study
         keeps a copy.
+    patience, bfloat16
+        Whether models may stop early, and be computed in bfloat16, as `Recipe` says.
+    halving
+        Whether the sampled models take part in successive halving.
 
     Raises
     ------
@@ -94,10 +106,12 @@ def create_study(
         (len(loaded.train.labels), len(loaded.validation.labels), len(loaded.test.labels)),
         datasets.fingerprint(loaded),
     )
-    recipe = recipe or recipe_for(len(loaded.train.labels), epochs)
+    recipe = recipe or recipe_for(
+        len(loaded.train.labels), epochs, patience=patience, bfloat16=bfloat16
+    )
     # Drawn before anything is written: limits that nothing keeps leave nothing behind.
     space = space if isinstance(space, Space) else Space.find(str(space))
-    drawn = _draw(models, seed, summary, space, limits, ())
+    drawn = _draw(models, seed, summary, space, limits, (), halving=halving)
     shown = (Thumbnail(label, png) for label, png in datasets.thumbnails(loaded, seed=seed))
     labels = loaded.validation.labels.astype(np.uint8)
     study = Study.create(
@@ -115,11 +129,19 @@ def create_study(
     return study
 
 
-def add_samples(study: Study, models: int, limits: Limits | None = None) -> int:
+def add_samples(
+    study: Study, models: int, limits: Limits | None = None, *, halving: bool = False
+) -> int:
     """Queue sampled models until the study has ``models`` of them in all.
 
     The n-th sampled model depends on the study's seed and the limits alone, so a
-    study that grows in steps gets the same models as one that grows at once.
+    study that grows in steps gets the same models as one that grows at once. One that was
+    deleted is not drawn again; repeats do not count.
+
+    Parameters
+    ----------
+    halving
+        Whether those that are queued now take part in successive halving with each other.
 
     Returns
     -------
@@ -127,12 +149,13 @@ def add_samples(study: Study, models: int, limits: Limits | None = None) -> int:
         How many were queued.
     """
     _check_count(models)
-    present = study.models()
-    missing = models - sum(one.origin is Origin.SAMPLED for one in present)
+    present = (*study.models(), *study.models(deleted=True))
+    missing = models - sum(one.origin is Origin.SAMPLED and not one.repeat for one in present)
     if missing <= 0:
         return 0
     known = {one.identity for one in present}
-    study.submit(_draw(missing, study.seed, study.data, space_of(study), limits, known))
+    space = space_of(study)
+    study.submit(_draw(missing, study.seed, study.data, space, limits, known, halving=halving))
     return missing
 
 
@@ -150,7 +173,9 @@ def _draw(
     space: Space,
     limits: Limits | None,
     known: Container[str],
+    *,
+    halving: bool,
 ) -> list[Submission]:
     classes = len(data.class_names)
     drawn = sample(space, Random(seed), data.input_shape, classes, limits, known)
-    return [Submission(one) for one in islice(drawn, count)]
+    return [Submission(one, halving=halving) for one in islice(drawn, count)]

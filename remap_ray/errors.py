@@ -18,6 +18,7 @@ __all__ = [
     "InvalidRequest",
     "LeaseLost",
     "NotAStudy",
+    "RayFailed",
     "RemapError",
     "StudyBusy",
     "StudyExists",
@@ -134,6 +135,30 @@ class StudyTooNew(RemapError, RuntimeError):
         self.path = path
         self.found = found
         self.known = known
+
+
+class RayFailed(RemapError, RuntimeError):
+    """Ray does not start, or a cluster does not answer. Raised before anything is trained.
+
+    Parameters
+    ----------
+    address
+        The cluster's; None where a Ray was to be started here.
+    cause
+        What Ray said.
+    """
+
+    def __init__(self, address: str | None, cause: BaseException) -> None:
+        lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+        why = lines[0] if lines else type(cause).__name__
+        if address is None:
+            said = f"Ray could not be started here ({why}); is memory or room in /tmp short, or "
+            said += "is the machine busy? What waits is kept: try again"
+        else:
+            said = f"the Ray cluster at {address} cannot be used ({why}); is it running, and is "
+            said += "its token known here (RAY_AUTH_TOKEN)?"
+        super().__init__(said)
+        self.address = address
 
 
 class StudyBusy(RemapError, RuntimeError):

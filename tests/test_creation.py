@@ -262,7 +262,8 @@ def test_limits_that_nothing_keeps_leave_a_study_as_it_was(
 def test_the_recipe_is_the_papers() -> None:
     recipe = Recipe()
     assert recipe.to_dict() == {
-        "epochs": 10, "batch_size": 256, "learning_rate": 1e-3, "decay": 0.75
+        "epochs": 10, "batch_size": 256, "learning_rate": 1e-3, "decay": 0.75,
+        "patience": 0, "least_gain": 0.005, "bfloat16": False,
     }  # fmt: skip
     assert recipe.rate(1) == 1e-3
     assert recipe.rate(2) == 0.75e-3
@@ -277,7 +278,8 @@ def test_a_small_training_part_gets_small_batches() -> None:
 
 
 @pytest.mark.parametrize(
-    "recipe", [Recipe(), Recipe(3, 8, 0.5, 1), Recipe(learning_rate=1, decay=1e-6)]
+    "recipe",
+    [Recipe(), Recipe(3, 8, 0.5, 1), Recipe(learning_rate=1, decay=1e-6), Recipe(patience=3)],
 )
 def test_a_recipe_survives_json(recipe: Recipe) -> None:
     again = Recipe.from_dict(recipe.to_dict())
@@ -299,12 +301,39 @@ def test_a_recipe_survives_json(recipe: Recipe) -> None:
         ({"learning_rate": "fast"}, "learning_rate must be a number above 0"),
         ({"decay": -0.5}, "decay must be a number above 0 and below 1000, not -0.5"),
         ({"decay": True}, "decay must be a number above 0"),
+        ({"patience": -1}, "patience must be a whole number of at least 0, not -1"),
+        ({"patience": 2.0}, "patience must be a whole number of at least 0, not 2.0"),
+        ({"least_gain": 0}, "least_gain must be a number above 0"),
+        ({"bfloat16": 1}, "bfloat16 must be true or false, not 1"),
         ({"momentum": 0.9}, "a recipe has no 'momentum'"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(values: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         Recipe.from_dict(values)
+
+
+@pytest.mark.promise("TRAIN-8")
+@pytest.mark.parametrize(
+    ("losses", "stalled"),
+    [
+        ([], False),
+        ([2.0, 1.0, 0.9, 0.8], False),
+        # Three in a row that come less than 0.005 below the best: the original's rule G9.
+        ([1.0, 0.999, 1.2, 0.997], True),
+        ([1.0, 0.999, 1.2], False),
+        # A gain in between starts the count anew.
+        ([1.0, 0.999, 1.2, 0.99, 0.99, 0.99], False),
+        ([1.0, 0.999, 1.2, 0.99, 0.99, 0.99, 0.99], True),
+        # Small steps add up to a gain.
+        ([1.0, 0.997, 0.994, 0.991, 0.988, 0.985], False),
+    ],
+)
+def test_a_model_has_stalled_after_as_many_epochs_without_a_gain_as_there_is_patience(
+    losses: list[float], stalled: bool
+) -> None:
+    assert Recipe(patience=3).has_stalled(losses) is stalled
+    assert not Recipe().has_stalled(losses)
 
 
 # From another space

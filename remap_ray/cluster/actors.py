@@ -14,8 +14,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import ray
@@ -27,11 +28,14 @@ from remap_ray.cluster.plan import Plan, Wanted, cpus_here, plan
 from remap_ray.cluster.pool import Event, Failed, Lost, last
 from remap_ray.cluster.projector import Projector
 from remap_ray.cluster.scheduler import Scheduler
-from remap_ray.errors import DataError, RemapError, TrainingFailed
+from remap_ray.errors import DataError, RayFailed, RemapError, TrainingFailed
 from remap_ray.space import Architecture
-from remap_ray.study import Holder, Layout, Placement, Study, take_lease
+from remap_ray.study import Holder, Layout, Lease, Placement, Study, take_lease
 from remap_ray.training.task import Event as TrainingEvent
 from remap_ray.training.task import Task
+
+if TYPE_CHECKING:
+    from remap_ray.training.tensors import Prepared
 
 __all__ = ["RayMapper", "RayPool", "drive", "start_ray"]
 
@@ -42,6 +46,8 @@ STOP_SECONDS = 3.0
 
 BUSY_PAUSE, IDLE_PAUSE = 0.01, 0.1
 """Seconds between two steps of the scheduler, while it has work and while it has none."""
+
+OUT_OF_MEMORY = "killed: out of memory"
 
 Tick = Callable[[], None]
 
@@ -61,20 +67,8 @@ class Trainer:
     Its actor runs two calls at a time, so that `stop` is heard while it trains.
     """
 
-    def __init__(self, parts: list[Ref], cpus: int, gpus: float) -> None:
-        import torch
-
-        from remap_ray.training.tensors import prepare
-
-        # More threads than assigned CPUs cost a factor, not a share.
-        torch.set_num_threads(cpus)
-        device = torch.device("cpu")
-        if gpus and ray.get_gpu_ids() and torch.cuda.is_available():
-            device = torch.device("cuda")
-            torch.cuda.set_per_process_memory_fraction(min(gpus, 1.0))
-        # The references come in a list so that this process maps the data itself.
-        train, validation = ray.get(parts)
-        self._data = prepare(train, validation, device)
+    def __init__(self, parts: list[Ref], plan: Plan) -> None:
+        self._data = _prepare(parts, plan)
         self._stopped: set[int] = set()
 
     def train(self, job: int, task: Task) -> Iterator[TrainingEvent | Failed]:
@@ -93,6 +87,53 @@ class Trainer:
         self._stopped.add(job)
 
 
+def _prepare(parts: list[Ref], plan: Plan) -> Prepared:
+    """Make this process ready to train: its threads, its device, the data on it."""
+    import torch
+
+    from remap_ray.training.tensors import prepare
+
+    # More threads than assigned CPUs cost a factor, not a share.
+    torch.set_num_threads(plan.threads)
+    device = torch.device("cpu")
+    # Not the variable CUDA_VISIBLE_DEVICES, which Ray sets for declared GPUs too.
+    if plan.gpus_each and ray.get_gpu_ids() and torch.cuda.is_available():
+        device = torch.device("cuda")
+        torch.cuda.set_per_process_memory_fraction(min(plan.gpus_each, 1.0))
+    # The references come in a list so that this process maps the data itself.
+    train, validation = ray.get(parts)
+    return prepare(train, validation, device)
+
+
+def _bfloat16_pays(parts: list[Ref], plan: Plan, classes: int, batch_size: int) -> bool:
+    from remap_ray.training.precision import pays
+
+    return pays(_prepare(parts, plan), classes, batch_size)
+
+
+@final
+@dataclass(frozen=True)
+class _Hired:
+    """A trainer, and the plan by which it was made."""
+
+    actor: Ref
+    plan: Plan
+
+    def fits(self, plan: Plan) -> bool:
+        return (self.plan.cpus_each, self.plan.gpus_each) == (plan.cpus_each, plan.gpus_each)
+
+
+@final
+@dataclass(frozen=True)
+class _Running:
+    """What a trainer does, and how many were killed for want of memory when it began."""
+
+    job: int
+    trainer: _Hired
+    events: Ref
+    kills: int
+
+
 @final
 class RayPool:
     """A pool of `Trainer` actors. A dead one is replaced, its model's end is `Lost`."""
@@ -101,19 +142,20 @@ class RayPool:
         self._parts = parts
         self._plan = plan
         self._job = 0
-        self._idle = [self._trainer() for _ in range(plan.workers)]
-        self._running: dict[int, tuple[int, Ref, Ref]] = {}
+        self._idle: list[_Hired] = []
+        self._running: dict[int, _Running] = {}
+        self._hire()
 
-    def _trainer(self) -> Ref:
-
-        made = ray.remote(Trainer).options(
-            num_cpus=self._plan.cpus_each,
-            num_gpus=self._plan.gpus_each,
-            max_concurrency=2,
-            # A trainer that Ray restarted would silently train from the start.
-            max_restarts=0,
-        )
-        return made.remote(self._parts, self._plan.cpus_each, self._plan.gpus_each)
+    def _hire(self) -> None:
+        while len(self._idle) + len(self._running) < self._plan.workers:
+            made = ray.remote(Trainer).options(
+                num_cpus=self._plan.cpus_each,
+                num_gpus=self._plan.gpus_each,
+                max_concurrency=2,
+                # A trainer that Ray restarted would silently train from the start.
+                max_restarts=0,
+            )
+            self._idle.append(_Hired(made.remote(self._parts, self._plan), self._plan))
 
     def size(self) -> int:
         """Give the number of trainers."""
@@ -127,46 +169,74 @@ class RayPool:
         """Have an idle trainer train a model."""
         trainer = self._idle.pop(0)
         self._job += 1
-        events = trainer.train.options(num_returns="streaming").remote(self._job, task)
-        self._running[number] = (self._job, trainer, events)
+        events = trainer.actor.train.options(num_returns="streaming").remote(self._job, task)
+        self._running[number] = _Running(self._job, trainer, events, _kills())
 
     def stop(self, number: int) -> None:
         """Tell a model's trainer to stop it."""
-        job, trainer, _ = self._running[number]
-        trainer.stop.remote(job)
+        one = self._running[number]
+        one.trainer.actor.stop.remote(one.job)
+
+    def kill(self, number: int) -> None:
+        """End the trainer of a model that does not stop."""
+        ray.kill(self._running[number].trainer.actor)
+
+    def resize(self, plan: Plan) -> None:
+        """Hire and let go as a plan says; those that train go when they are through."""
+        self._plan = plan
+        kept = [one for one in self._idle if one.fits(plan)]
+        kept = kept[: max(0, plan.workers - len(self._running))]
+        for one in self._idle:
+            if one not in kept:
+                ray.kill(one.actor)
+        self._idle = kept
+        self._hire()
 
     def poll(self) -> list[tuple[int, Event]]:
         """Take the events that have arrived."""
         found: list[tuple[int, Event]] = []
-        for number, (_, trainer, events) in tuple(self._running.items()):
-            while number in self._running and events.next_ready():
-                event = _next(events)
+        for number, one in tuple(self._running.items()):
+            while number in self._running and one.events.next_ready():
+                event = _next(one.events, one.kills)
                 found.append((number, event))
                 if last(event):
                     del self._running[number]
-                    lost = isinstance(event, Lost)
-                    self._idle.append(self._trainer() if lost else trainer)
+                    self._free(one.trainer, lost=isinstance(event, Lost))
         return found
+
+    def _free(self, trainer: _Hired, *, lost: bool) -> None:
+        room = len(self._idle) + len(self._running) < self._plan.workers
+        if room and not lost and trainer.fits(self._plan):
+            self._idle.append(trainer)
+            return
+        if not lost:
+            ray.kill(trainer.actor)
+        self._hire()
 
     def close(self) -> None:
         """Kill all trainers."""
-
-        trainers = [*self._idle, *(trainer for _, trainer, _ in self._running.values())]
-        for trainer in trainers:
-            ray.kill(trainer)
+        for trainer in (*self._idle, *(one.trainer for one in self._running.values())):
+            ray.kill(trainer.actor)
         self._idle, self._running = [], {}
 
 
-def _next(events: Ref) -> Event:
+def _kills() -> int:
+    from remap_ray.training import memory
 
+    return memory.kills()
+
+
+def _next(events: Ref, kills: int) -> Event:
     try:
         event: Event = ray.get(next(events))
     except StopIteration:
         return Lost("its training ended without a result")
     except OutOfMemoryError:
-        return Lost("killed: the machine's memory ran out")
-    except RayActorError:
-        return Lost("its trainer died")
+        return Lost(OUT_OF_MEMORY)
+    except RayActorError as error:
+        # Ray's own watch over memory says so in words; the kernel only counts.
+        starved = "memory" in str(error) or _kills() > kills
+        return Lost(OUT_OF_MEMORY if starved else "its trainer died")
     except RayTaskError as error:
         cause = error.cause if isinstance(error.cause, Exception) else error
         return Failed(f"{type(cause).__name__}: {cause}")
@@ -225,7 +295,7 @@ class SchedulerHost:
     def __init__(self) -> None:
         self._stop = threading.Event()
 
-    def run(self, path: str, plan: Plan, *, until_done: bool, detached: bool) -> None:
+    def run(self, path: str, wanted: Wanted, *, until_done: bool, detached: bool) -> None:
         """Run the queue; ends when stopped, or, with ``until_done``, when nothing is left.
 
         Parameters
@@ -235,20 +305,36 @@ class SchedulerHost:
         """
         me = ray.get_runtime_context().current_actor
         try:
-            self._run_queue(path, plan, until_done=until_done)
+            self._run_queue(path, wanted, until_done=until_done)
         finally:
             if detached:
                 end = threading.Timer(FAREWELL_SECONDS, ray.kill, [me])
                 end.daemon = True
                 end.start()
 
-    def _run_queue(self, path: str, plan: Plan, *, until_done: bool) -> None:
+    def _run_queue(self, path: str, wanted: Wanted, *, until_done: bool) -> None:
         with Study.open(Path(path)) as study:
-            lease = take_lease(study, Holder.this_process("remap train"), plan.workers)
+            planned = _planned(wanted)
+            lease = take_lease(study, Holder.this_process("remap train"), planned.workers)
+            lease.tell_room(*_room())
             pool: RayPool | None = None
             try:
-                pool = RayPool(_put_parts(study), plan)
-                scheduler = Scheduler(lease, pool, RayMapper(study))
+                parts = _put_parts(study)
+                lease.beat("starting", planned.workers, planned.gpus_each)
+                bfloat16 = _bfloat16(lease, parts, planned)
+                pool = RayPool(parts, planned)
+                scheduler = Scheduler(
+                    lease,
+                    pool,
+                    RayMapper(study),
+                    plan=planned,
+                    replan=lambda wished: _planned(
+                        replace(
+                            wanted, workers=wished.workers, gpus_per_model=wished.gpus_per_model
+                        )
+                    ),
+                    bfloat16=bfloat16,
+                )
                 try:
                     self._run(scheduler, until_done=until_done)
                 finally:
@@ -274,11 +360,38 @@ class SchedulerHost:
             elif until_done and not busy:
                 return
             else:
-                self._stop.wait(BUSY_PAUSE if busy else IDLE_PAUSE)
+                waits = scheduler.held and not scheduler.running
+                self._stop.wait(BUSY_PAUSE if busy and not waits else IDLE_PAUSE)
 
     def stop(self) -> None:
         """End `run` soon: running models stop within a batch and go back to the queue."""
         self._stop.set()
+
+
+def _room() -> tuple[int, float]:
+    """Count the CPUs and GPUs of this Ray."""
+    there = ray.cluster_resources()
+    return int(there.get("CPU", 1)), there.get("GPU", 0.0)
+
+
+def _planned(wanted: Wanted) -> Plan:
+    return plan(wanted, *_room())
+
+
+def _bfloat16(lease: Lease, parts: list[Ref], planned: Plan) -> bool:
+    """Whether the study's models are computed in bfloat16: measured where they will train, once."""
+    study = lease.study
+    if not study.recipe.bfloat16:
+        return False
+    pays = lease.bfloat16()
+    if pays is None:
+        measure = ray.remote(_bfloat16_pays).options(
+            num_cpus=planned.cpus_each, num_gpus=planned.gpus_each
+        )
+        batch = min(study.recipe.batch_size, study.data.sizes[0])
+        pays = ray.get(measure.remote(parts, planned, len(study.data.class_names), batch))
+        lease.record_bfloat16(pays=pays)
+    return pays
 
 
 def _put_parts(study: Study) -> list[Ref]:
@@ -301,12 +414,10 @@ def drive(path: Path, wanted: Wanted, store_bytes: int, *, until_done: bool, tic
     start_ray(wanted, store_bytes)
     _end_on_signals()
     try:
-        there = ray.cluster_resources()
-        planned = plan(wanted, int(there.get("CPU", 1)), there.get("GPU", 0.0))
         detached = wanted.address is not None
         host = _make_host(path, detached=detached)
         done = host.run.remote(
-            str(path.absolute()), planned, until_done=until_done, detached=detached
+            str(path.absolute()), wanted, until_done=until_done, detached=detached
         )
         try:
             _wait(done, tick)
@@ -354,17 +465,27 @@ def _make_host(path: Path, *, detached: bool) -> Ref:
 
 
 def start_ray(wanted: Wanted, store_bytes: int) -> None:
-    """Start a Ray on loopback, or attach to the cluster at ``wanted.address``."""
-    if wanted.address is not None:
-        ray.init(address=wanted.address, namespace=NAMESPACE, log_to_driver=False)
-        return
-    ray.init(
-        address="local",
-        namespace=NAMESPACE,
-        include_dashboard=False,
-        log_to_driver=False,
-        num_cpus=cpus_here(),
-        num_gpus=wanted.logical_gpus or None,
-        object_store_memory=store_bytes,
-        configure_logging=False,
-    )
+    """Start a Ray on loopback, or attach to the cluster at ``wanted.address``.
+
+    Raises
+    ------
+    RayFailed
+        It does not start, or there is none at the address.
+    """
+    try:
+        if wanted.address is not None:
+            ray.init(address=wanted.address, namespace=NAMESPACE, log_to_driver=False)
+            return
+        ray.init(
+            address="local",
+            namespace=NAMESPACE,
+            include_dashboard=False,
+            log_to_driver=False,
+            num_cpus=cpus_here(),
+            num_gpus=wanted.logical_gpus or None,
+            object_store_memory=store_bytes,
+            configure_logging=False,
+        )
+    except Exception as error:
+        # Ray raises all kinds, plain Exception among them ("node timed out").
+        raise RayFailed(wanted.address, error) from error

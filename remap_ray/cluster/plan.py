@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from remap_ray.errors import InvalidRequest
+from remap_ray.study import Wished
+from remap_ray.study.wishes import check_share
 
-__all__ = ["Plan", "Wanted", "check_local", "cpus_here", "plan"]
+__all__ = ["Plan", "Wanted", "check_local", "cpus_here", "plan", "with_wishes"]
 
 DEFAULT_FRACTION = 0.25
 """Share of a GPU that a model gets unless a person says otherwise."""
@@ -40,11 +43,20 @@ class Wanted:
 @final
 @dataclass(frozen=True)
 class Plan:
-    """The number of trainers, and the CPUs (also threads) and GPUs of each."""
+    """The number of trainers, and the CPUs and GPUs of each.
+
+    Trainers that share a GPU may be more than the CPUs, of which each then has a fraction:
+    they only feed the GPU.
+    """
 
     workers: int
-    cpus_each: int
+    cpus_each: float
     gpus_each: float
+
+    @property
+    def threads(self) -> int:
+        """How many threads each trainer computes with: one for each of its CPUs."""
+        return max(1, int(self.cpus_each))
 
 
 def plan(wanted: Wanted, cpus: int, gpus: float) -> Plan:
@@ -67,14 +79,32 @@ def plan(wanted: Wanted, cpus: int, gpus: float) -> Plan:
             f"--gpus-per-model {share:g} is more than there is ({there}); "
             "leave it out to train on what is there"
         )
-    fit = min(cpus, int(min(gpus / share, cpus) + 1e-9)) if share else cpus
-    workers = wanted.workers or max(fit, 1)
-    if workers > cpus:
+    fit = max(1, int(gpus / share + 1e-9)) if share else cpus
+    workers = wanted.workers or fit
+    if share and workers > fit:
+        raise InvalidRequest(
+            f"--workers {workers} with --gpus-per-model {share:g} is more than {gpus:g} "
+            f"{'GPU' if gpus == 1 else 'GPUs'} can hold: at most {fit}"
+        )
+    if not share and workers > cpus:
         raise InvalidRequest(
             f"--workers {workers} is more than the {cpus} CPUs here; "
             "more threads than cores only slow each other down"
         )
+    if workers > cpus:
+        return Plan(workers, math.floor(100 * cpus / workers) / 100, share)
     return Plan(workers, 1 if wanted.address else cpus // workers, share)
+
+
+def with_wishes(wanted: Wanted, wished: Wished) -> Wanted:
+    """Fill in what the command left open with what the study's people wish."""
+    return replace(
+        wanted,
+        workers=wished.workers if wanted.workers is None else wanted.workers,
+        gpus_per_model=(
+            wished.gpus_per_model if wanted.gpus_per_model is None else wanted.gpus_per_model
+        ),
+    )
 
 
 def cpus_here() -> int:
@@ -98,13 +128,3 @@ def check_local(wanted: Wanted) -> None:
     if wanted.address is None:
         asked = wanted.gpus_per_model and not wanted.logical_gpus
         plan(wanted, cpus_here(), gpus_here() if asked else wanted.logical_gpus)
-
-
-def check_share(share: float) -> None:
-    """Refuse a share of a GPU that Ray could not fill: only 0, 1/k and whole numbers are."""
-    whole = share if share >= 1 else 1 / share if share > 0 else 0.0
-    if share < 0 or abs(whole - round(whole)) > 1e-6:
-        raise InvalidRequest(
-            f"--gpus-per-model must be 0, a fraction such as 0.5 or 0.25 that divides a GPU, "
-            f"or a whole number, not {share:g}"
-        )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, final
 
+from remap_ray.cluster.plan import Plan
 from remap_ray.errors import TrainingFailed
 from remap_ray.training.task import Event as TrainingEvent
 from remap_ray.training.task import Stopped, Task, Trained
@@ -62,6 +63,14 @@ class Pool(Protocol):
         """Wish that a model's training stops; its last event says when it has."""
         ...
 
+    def kill(self, number: int) -> None:
+        """End the trainer of a model that does not stop; the model's last event is `Lost`."""
+        ...
+
+    def resize(self, plan: Plan) -> None:
+        """Have other trainers from now on; one that trains is let go when its task has ended."""
+        ...
+
     def poll(self) -> list[tuple[int, Event]]:
         """Take what has happened, by model number, each model's events in order. Never waits."""
         ...
@@ -83,6 +92,7 @@ class InlinePool:
         self._size = size
         self._running: dict[int, Iterator[TrainingEvent]] = {}
         self._stopping: set[int] = set()
+        self._killed: list[int] = []
 
     def size(self) -> int:
         """Give the number of tasks that run by turns."""
@@ -90,7 +100,7 @@ class InlinePool:
 
     def free(self) -> int:
         """Give the number of tasks that could be started now."""
-        return self._size - len(self._running)
+        return max(0, self._size - len(self._running))
 
     def start(self, number: int, task: Task) -> None:
         """Begin a task; its first event comes with a later `poll`."""
@@ -101,6 +111,15 @@ class InlinePool:
     def stop(self, number: int) -> None:
         """Stop a task at its next batch."""
         self._stopping.add(number)
+
+    def kill(self, number: int) -> None:
+        """Drop a task as it is."""
+        self._running[number] = iter(())
+        self._killed.append(number)
+
+    def resize(self, plan: Plan) -> None:
+        """Run so many tasks by turns."""
+        self._size = plan.workers
 
     def poll(self) -> list[tuple[int, Event]]:
         """Take every running task one event further."""
@@ -117,6 +136,9 @@ class InlinePool:
         except TrainingFailed as error:
             return Failed(error.reason)
         except StopIteration:
+            if number in self._killed:
+                self._killed.remove(number)
+                return Lost("its trainer was ended")
             return Lost("its training ended without a result")
 
     def close(self) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
 
-from remap_ray.cluster.plan import Wanted, check_local
-from remap_ray.errors import StudyBusy
-from remap_ray.study import Study
+from remap_ray.cluster.plan import Wanted, check_local, with_wishes
+from remap_ray.errors import InvalidRequest
+from remap_ray.study import Holder, Study, announce, withdraw
 
-__all__ = ["ensure_untrained", "run_queue", "set_environment"]
+__all__ = ["run_queue", "set_environment"]
 
 
 def run_queue(
@@ -41,24 +42,32 @@ def run_queue(
 
     Raises
     ------
-    InvalidRequest, StudyBusy, DataError, LeaseLost
+    InvalidRequest, StudyBusy, DataError, LeaseLost, RayFailed
     """
     # Ray's seconds come after what can be known without it.
     check_local(wanted)
+    me = Holder.this_process("remap train")
     with Study.open(path) as study:
-        ensure_untrained(study)
+        wanted = with_wishes(wanted, study.wished())
+        _check_wished(wanted, path)
+        announce(study, me)
         store = _store_bytes(study)
-    set_environment(wanted)
-    from remap_ray.cluster.actors import drive
+    try:
+        set_environment(wanted)
+        from remap_ray.cluster.actors import drive
 
-    return drive(path, wanted, store, until_done=until_done, tick=tick)
+        return drive(path, wanted, store, until_done=until_done, tick=tick)
+    finally:
+        with Study.open(path) as study:
+            withdraw(study, me)
 
 
-def ensure_untrained(study: Study) -> None:
-    """Raise `StudyBusy` where a live scheduler holds the study's lease."""
-    heartbeat = study.heartbeat()
-    if heartbeat.alive:
-        raise StudyBusy(heartbeat.holder, heartbeat.seconds or 0.0)
+def _check_wished(wanted: Wanted, path: Path) -> None:
+    try:
+        check_local(wanted)
+    except InvalidRequest as error:
+        way_out = f"remap queue {shlex.quote(str(path))} workers"
+        raise InvalidRequest(f"{error}; to let REMAP choose: {way_out}") from error
 
 
 def set_environment(wanted: Wanted) -> None:

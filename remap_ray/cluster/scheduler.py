@@ -7,16 +7,18 @@ clock, and each `step` does what can be done now, without waiting.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
-from typing import Protocol, final
+from dataclasses import replace
+from typing import Protocol, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from remap_ray.cluster.plan import Plan
 from remap_ray.cluster.pool import Event, Failed, Lost, Pool, last
+from remap_ray.errors import InvalidRequest
 from remap_ray.space import Architecture
-from remap_ray.study import Epoch, Layout, Lease, Model, Placement
+from remap_ray.study import Epoch, Layout, Lease, Model, Placement, Status, Wished
 from remap_ray.training.task import Checkpoint, EpochDone, Stopped, Task, Trained
 
 __all__ = ["Mapper", "Scheduler"]
@@ -26,6 +28,16 @@ BEAT_SECONDS = 2.0
 
 MOST_LOSSES = 2
 """A model whose trainer died this often is failed: it would take down one after another."""
+
+CANCEL_SECONDS, PAUSE_SECONDS = 1.5, 10.0
+"""How long a trainer may take to stop a model that was cancelled, or has to make room.
+
+Then it is ended and replaced. Whoever is cancelled loses nothing by it; the others lose what
+came after their last checkpoint.
+"""
+
+Replan: TypeAlias = Callable[[Wished], Plan]
+"""Divides what there is to train on as people wish; raises `InvalidRequest` where it cannot."""
 
 
 class Mapper(Protocol):
@@ -58,6 +70,10 @@ class Scheduler:
         pool: Pool,
         mapper: Mapper,
         clock: Callable[[], float] = time.monotonic,
+        plan: Plan | None = None,
+        replan: Replan | None = None,
+        *,
+        bfloat16: bool = False,
     ) -> None:
         self.lease = lease
         self.study = lease.study
@@ -66,8 +82,15 @@ class Scheduler:
         self.clock = clock
         self.running: dict[int, Model] = {}
         self.stop_wished = False
+        self.held = False
+        self._plan = plan or Plan(pool.size(), 1, 0.0)
+        self._replan = replan
+        self._bfloat16 = bfloat16
+        self._wished = replace(self.study.wished(), paused=False)
+        self._complaint = ""
         self._cancelling: set[int] = set()
-        self._losses: Counter[int] = Counter()
+        self._deadlines: dict[int, float] = {}
+        self._ended: set[int] = set()
         self._beaten: float | None = None
         self._settled = False
         self._stopping = False
@@ -81,16 +104,17 @@ class Scheduler:
         -------
         bool
             False when nothing is left to do at this moment: nothing waits, trains
-            or is being mapped.
+            or is being mapped. A paused queue in which models wait is not at its end.
         """
-        self._beat()
         if self._watch.changed():
             self._may_wait = True
             self._obey()
+        self._beat()
+        self._end_overdue()
         for number, event in self.pool.poll():
             self._record(number, event)
         free = self.pool.free()
-        if free and self._may_wait and not self._stopping:
+        if free and self._may_wait and not self._stopping and not self._wished.paused:
             claimed = self.lease.claim(free)
             self._may_wait = len(claimed) == free
             for model in claimed:
@@ -103,8 +127,8 @@ class Scheduler:
             # The last ones may wait for company that does not come.
             self._settled = True
             self.mapper.settle()
-            return self.mapper.busy()
-        return False
+            return self.mapper.busy() or self.held
+        return self.held
 
     def stop(self) -> None:
         """Claim nothing more and stop what trains; `step` goes on until `running` is empty."""
@@ -127,21 +151,64 @@ class Scheduler:
         for number in self.lease.stop_wishes():
             if number in self.running and number not in self._cancelling:
                 self._cancelling.add(number)
-                self.pool.stop(number)
+                self._stop(number, CANCEL_SECONDS)
+        wished, before = self.study.wished(), self._wished
+        self._wished = wished
+        if wished.paused and not before.paused:
+            for number in self.running:
+                self._stop(number, PAUSE_SECONDS)
+        if replace(wished, paused=before.paused) != before:
+            self._resize(wished)
+        self.held = wished.paused and self.study.counts()[Status.QUEUED] > 0
+
+    def _resize(self, wished: Wished) -> None:
+        """Have other trainers, and have what trains make room where that is needed."""
+        if self._replan is None:
+            return
+        try:
+            plan = self._replan(wished)
+        except InvalidRequest as error:
+            self._complaint = str(error)
+            return
+        self._complaint = ""
+        others = (plan.cpus_each, plan.gpus_each) != (self._plan.cpus_each, self._plan.gpus_each)
+        self._plan = plan
+        self.pool.resize(plan)
+        # The first in the queue have the first right to what there is.
+        ranked = sorted(self.running.values(), key=lambda one: (one.position, one.number))
+        for model in ranked if others else ranked[plan.workers :]:
+            self._stop(model.number, PAUSE_SECONDS)
+
+    def _stop(self, number: int, seconds: float) -> None:
+        due = self.clock() + seconds
+        self._deadlines[number] = min(due, self._deadlines.get(number, due))
+        self.pool.stop(number)
+
+    def _end_overdue(self) -> None:
+        now = self.clock()
+        for number, due in tuple(self._deadlines.items()):
+            if now >= due and number not in self._ended:
+                self._ended.add(number)
+                self.pool.kill(number)
 
     def _beat(self) -> None:
         now = self.clock()
         if self._beaten is None or now - self._beaten >= BEAT_SECONDS:
             said = f"training {len(self.running)}" if self.running else "idle"
-            self.lease.beat("stopping" if self._stopping else said, self.pool.size())
+            said = "paused" if self._wished.paused else said
+            said = "stopping" if self._stopping else said
+            complaint = f"; not possible: {self._complaint}" if self._complaint else ""
+            self.lease.beat(said + complaint, self.pool.size(), self._plan.gpus_each)
             self._beaten = now
 
     def _start(self, model: Model) -> None:
         self.running[model.number] = model
-        checkpoint = None
+        checkpoint: bytes | None = None
+        losses: tuple[float, ...] = ()
         path = self.study.checkpoint_path(model.number)
         if model.checkpoint_epoch and path.exists():
             checkpoint = path.read_bytes()
+            losses = tuple(one.validation_loss for one in self.study.epochs(model.number))
         self.pool.start(
             model.number,
             Task(
@@ -150,6 +217,9 @@ class Scheduler:
                 model.seed,
                 model.wanted_epochs,
                 checkpoint,
+                losses,
+                stops_early=not model.to_the_end,
+                bfloat16=self._bfloat16,
             ),
         )
 
@@ -170,8 +240,12 @@ class Scheduler:
             case Checkpoint():
                 self.lease.record_checkpoint(number, event.epoch, event.data)
             case Trained():
-                if self.lease.finish(number, event.predictions, event.weights):
-                    model = self.running[number]
+                model = self.running[number]
+                early = (
+                    f"stopped early at {event.epoch} of {model.full_epochs or model.wanted_epochs}"
+                )
+                stopped = early if event.early else None
+                if self.lease.finish(number, event.predictions, event.weights, stopped):
                     self.mapper.add(number, model.architecture, event.predictions)
                     self._settled = False
             case Stopped() if number in self._cancelling:
@@ -185,15 +259,19 @@ class Scheduler:
         if last(event):
             self.running.pop(number)
             self._cancelling.discard(number)
+            self._deadlines.pop(number, None)
+            self._ended.discard(number)
 
     def _lose(self, number: int, reason: str) -> None:
-        self._losses[number] += 1
+        again = f"{reason}, tried again once"
         if number in self._cancelling:
             self.lease.record_cancelled(number)
-        elif self._losses[number] < MOST_LOSSES:
-            self.lease.requeue(number, reason)
+        elif number in self._ended:
+            self.lease.requeue(number, "interrupted")
+        elif self.study.model(number).losses + 1 < MOST_LOSSES:
+            self.lease.requeue(number, again, lost=True)
         else:
-            self.lease.fail(number, f"{reason}, and so the time before")
+            self.lease.fail(number, again)
 
     def _record_point(self, point: Layout | Placement) -> None:
         if isinstance(point, Layout):

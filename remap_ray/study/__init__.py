@@ -2,7 +2,7 @@
 
 from remap_ray.study.drafts import draft_of, keep_draft, space_of
 from remap_ray.study.holder import Holder
-from remap_ray.study.lease import Lease, take_lease
+from remap_ray.study.lease import Lease, announce, take_lease, withdraw
 from remap_ray.study.queue import duration, pace_of, reasons, seconds_left
 from remap_ray.study.records import (
     MAPS,
@@ -17,9 +17,11 @@ from remap_ray.study.records import (
     Placement,
     Status,
     Thumbnail,
+    Wished,
 )
-from remap_ray.study.study import Study, Submission, open_study
+from remap_ray.study.study import Study, open_study
 from remap_ray.study.watch import Watch
+from remap_ray.study.wishes import Submission
 
 __all__ = [
     "MAPS",
@@ -39,6 +41,8 @@ __all__ = [
     "Submission",
     "Thumbnail",
     "Watch",
+    "Wished",
+    "announce",
     "draft_of",
     "duration",
     "keep_draft",
@@ -48,4 +52,5 @@ __all__ = [
     "seconds_left",
     "space_of",
     "take_lease",
+    "withdraw",
 ]

@@ -120,6 +120,7 @@ def _fill(
                 insert(schema.study).values(id=1, name=name, remap=VERSION, **values)
             )
             connection.execute(insert(schema.counter).values(id=1, number=0))
+            connection.execute(insert(schema.queue).values(id=1, paused=False))
             for one in thumbnails:
                 connection.execute(insert(schema.thumbnails).values(label=one.label, png=one.png))
             connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")

@@ -12,19 +12,73 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, RowMapping, case, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from remap_ray.errors import LeaseLost, StudyBusy
-from remap_ray.study import rows, schema
+from remap_ray.study import halving, rows, schema
 from remap_ray.study.files import write_whole
-from remap_ray.study.holder import Holder, is_alive
+from remap_ray.study.holder import Holder, is_alive, is_starting
 from remap_ray.study.records import LEGAL, Epoch, Layout, Model, Placement, Status
 from remap_ray.study.study import Study
+from remap_ray.study.wishes import find
 
-__all__ = ["Lease", "take_lease"]
+__all__ = ["Lease", "announce", "take_lease", "withdraw"]
 
 CANCELLED = "cancelled while training"
+
+
+def announce(study: Study, holder: Holder) -> None:
+    """Say that this process is about to have the study trained, while Ray starts.
+
+    Raises
+    ------
+    StudyBusy
+        Another scheduler holds the lease and is alive, or is about to be; it is named.
+    """
+    with study.unnumbered() as connection:
+        row = connection.execute(select(schema.lease)).mappings().first()
+        now = study.clock()
+        if row is not None:
+            _refuse_second(row, now)
+        starting = {
+            "holder": holder.words,
+            "host": holder.host,
+            "pid": holder.pid,
+            "process_created": holder.process_created,
+            "since": now,
+        }
+        values = {"starting": starting, "end_wish": False}
+        if row is not None:
+            connection.execute(update(schema.lease).values(**values))
+            return
+        nobody = {
+            "number": 0,
+            "held": False,
+            "holder": "",
+            "host": "",
+            "pid": 0,
+            "process_created": 0.0,
+            "heartbeat": 0.0,
+            "workers": 0,
+            "said": "",
+        }
+        connection.execute(insert(schema.lease).values(id=1, **nobody, **values))
+
+
+def withdraw(study: Study, holder: Holder) -> None:
+    """Take back what `announce` said, where nothing came of it."""
+    with study.unnumbered() as connection:
+        row = connection.execute(select(schema.lease)).mappings().first()
+        if row is not None and row["starting"] and row["starting"]["pid"] == holder.pid:
+            connection.execute(update(schema.lease).values(starting=None))
+
+
+def _refuse_second(row: RowMapping, now: float) -> None:
+    if is_alive(row, now):
+        raise StudyBusy(row["holder"], max(0.0, now - row["heartbeat"]))
+    if is_starting(row["starting"], now):
+        raise StudyBusy(row["starting"]["holder"], max(0.0, now - row["starting"]["since"]))
 
 
 def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
@@ -47,14 +101,19 @@ def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
         values = {
             "number": number,
             "held": True,
-            "holder": f"{holder.name} (process {holder.pid} on {holder.host})",
+            "holder": holder.words,
             "host": holder.host,
             "pid": holder.pid,
             "process_created": holder.process_created,
             "heartbeat": now,
             "workers": workers,
             "said": "starting",
-            "end_wish": False,
+            "gpus_each": 0.0,
+            "cpus": 0,
+            "gpus": 0.0,
+            "starting": None,
+            # Whoever wished the end while Ray started meant this scheduler.
+            "end_wish": row is not None and row["starting"] is not None and row["end_wish"],
         }
         taken = upsert(schema.lease).values(id=1, **values)
         connection.execute(taken.on_conflict_do_update(index_elements=("id",), set_=values))
@@ -73,6 +132,7 @@ def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
             connection.execute(
                 update(table).where(table.c.number == one["number"]).values(**values)
             )
+            halving.settle(connection, change, one["halving"])
     return Lease(study, number)
 
 
@@ -87,12 +147,35 @@ class Lease:
         self.study = study
         self.number = number
 
-    def beat(self, said: str, workers: int) -> None:
+    def beat(self, said: str, workers: int, gpus_each: float = 0.0) -> None:
         """Leave a heartbeat, with what the scheduler does in words; raises no change number."""
         with self.study.unnumbered() as connection:
             self._check(connection)
-            values = {"heartbeat": self.study.clock(), "said": said, "workers": workers}
+            values = {
+                "heartbeat": self.study.clock(),
+                "said": said,
+                "workers": workers,
+                "gpus_each": gpus_each,
+            }
             connection.execute(update(schema.lease).values(**values))
+
+    def tell_room(self, cpus: int, gpus: float) -> None:
+        """Say what there is to train on, so that wishes for more can be refused."""
+        with self.study.unnumbered() as connection:
+            self._check(connection)
+            connection.execute(update(schema.lease).values(cpus=cpus, gpus=gpus))
+
+    def bfloat16(self) -> bool | None:
+        """Say whether bfloat16 was found to pay; None where nobody has measured it yet."""
+        with self.study.reading() as connection:
+            self._check(connection)
+            found = connection.execute(select(schema.queue.c.bfloat16)).scalar()
+        return None if found is None else bool(found)
+
+    def record_bfloat16(self, *, pays: bool) -> None:
+        """Record whether bfloat16 pays; from then on every model is trained so."""
+        with self._facts() as (connection, _):
+            connection.execute(update(schema.queue).values(bfloat16=pays))
 
     def release(self) -> None:
         """Let go of the study; nothing of this lease may be in training any more."""
@@ -105,7 +188,7 @@ class Lease:
         table = schema.models
         waiting = (
             select(table.c.number)
-            .where(table.c.status == Status.QUEUED.value)
+            .where(table.c.status == Status.QUEUED.value, ~table.c.deleted)
             .order_by(table.c.position, table.c.number)
             .limit(count)
         )
@@ -116,7 +199,9 @@ class Lease:
                 return ()
         with self._facts() as (connection, change):
             numbers = connection.execute(waiting).scalars().all()
-            values = {"status": Status.TRAINING.value, "reason": "", "stop_wish": False}
+            # What it was lost by stays said while it is tried again.
+            reason = case((table.c.losses > 0, table.c.reason), else_="")
+            values = {"status": Status.TRAINING.value, "reason": reason, "stop_wish": False}
             connection.execute(
                 update(table)
                 .where(table.c.number.in_(numbers))
@@ -190,7 +275,8 @@ class Lease:
             connection.execute(
                 update(table)
                 .where(table.c.number == number)
-                .values(checkpoint_epoch=epoch, changed=change)
+                # It gets on: what its trainers died of before was not its doing.
+                .values(checkpoint_epoch=epoch, losses=0, changed=change)
             )
             return True
 
@@ -210,7 +296,8 @@ class Lease:
         weights
             The weights as safetensors.
         stopped
-            By what and when it was stopped before its wanted epochs, if it was.
+            By what and when it was stopped before its wanted epochs, if it was: it then takes
+            no part in halving any more.
         """
         expected = self.study.validation_labels.shape
         if predictions.dtype != np.uint8 or predictions.shape != expected:
@@ -234,17 +321,28 @@ class Lease:
             }
             row = upsert(schema.predictions).values(model=number, **values)
             connection.execute(row.on_conflict_do_update(index_elements=("model",), set_=values))
-            self._move(connection, change, number, Status.DONE, "", stopped=stopped)
+            more: dict[str, Any] = {"stopped": stopped, "losses": 0}
+            model = find(connection, number)
+            if stopped is not None:
+                more["halving"] = None
+            elif model.full_epochs is not None and model.epochs < model.full_epochs:
+                more["stopped"] = halving.waits(model.epochs, model.full_epochs)
+            self._move(connection, change, number, Status.DONE, "", **more)
             return True
 
     def fail(self, number: int, reason: str) -> bool:
         """Record that a model cannot be trained, and why."""
         return self._end(number, Status.FAILED, reason)
 
-    def requeue(self, number: int, reason: str) -> bool:
+    def requeue(self, number: int, reason: str, *, lost: bool = False) -> bool:
         """Put a model back to the queue, at its old place; it continues from its checkpoint.
 
         One that someone wishes to stop is cancelled instead.
+
+        Parameters
+        ----------
+        lost
+            Whether its trainer died, which counts towards giving it up.
         """
         with self._facts() as (connection, change):
             if not self._trains(connection, number):
@@ -254,7 +352,8 @@ class Lease:
             if connection.execute(wished).scalar():
                 self._move(connection, change, number, Status.CANCELLED, CANCELLED)
             else:
-                self._move(connection, change, number, Status.QUEUED, reason)
+                more = {"losses": table.c.losses + 1} if lost else {}
+                self._move(connection, change, number, Status.QUEUED, reason, **more)
             return True
 
     def record_cancelled(self, number: int) -> bool:
@@ -264,13 +363,7 @@ class Lease:
     def record_layout(self, layout: Layout) -> None:
         """Switch a map to a new layout; placements of the old one go with it."""
         table = schema.layouts
-        values = {
-            "version": layout.version,
-            "models": np.asarray(layout.models, "<i8").tobytes(),
-            "points": np.asarray(layout.points, "<f8").tobytes(),
-            "shares": np.asarray(layout.shares, "<f8").tobytes(),
-            "stress": layout.stress,
-        }
+        values = rows.layout_form(layout)
         with self._facts() as (connection, change):
             row = upsert(table).values(map=layout.map, changed=change, **values)
             connection.execute(
@@ -342,6 +435,8 @@ class Lease:
             raise ValueError(f"a training model cannot become {status}")
         table = schema.models
         values = {"status": status.value, "reason": reason, "stop_wish": False, "lease": None}
-        connection.execute(
-            update(table).where(table.c.number == number).values(changed=change, **values, **more)
-        )
+        row = update(table).where(table.c.number == number)
+        connection.execute(row.values(changed=change, **values, **more))
+        if status is not Status.QUEUED:
+            group = select(table.c.halving).where(table.c.number == number)
+            halving.settle(connection, change, connection.execute(group).scalar())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from remap_ray.study.records import Heartbeat, Model, Status
 
 __all__ = ["Pace", "duration", "pace_of", "reasons", "seconds_left"]
+
+
+PARTS: Mapping[int, str] = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth"}
 
 
 @final
@@ -76,24 +80,54 @@ def seconds_left(models: Sequence[Model], pace: Pace | None, workers: int) -> fl
 def reasons(models: Sequence[Model], heartbeat: Heartbeat) -> Mapping[int, str]:
     """Say of every model, in words, why it stands where it stands."""
     pace = pace_of(models)
-    workers = max(heartbeat.workers, 1)
-    ahead, ahead_seconds = 0, 0.0
-    said: dict[int, str] = {}
     training = [one for one in models if one.status is Status.TRAINING]
-    ahead_seconds = sum(_work(one, pace) for one in training) if pace else 0.0
-    for one in sorted(models, key=lambda model: (model.position, model.number)):
-        if one.status is not Status.QUEUED:
-            said[one.number] = _standing(one, pace, trained=heartbeat.alive)
+    waiting = [one for one in models if one.status is Status.QUEUED]
+    waiting.sort(key=lambda one: (one.position, one.number))
+    said = {one.number: _standing(one, pace, heartbeat) for one in models}
+    kept = _kept_waiting(heartbeat)
+    begins = _begins(training, waiting, pace, heartbeat.workers) if pace and not kept else ()
+    for ahead, one in enumerate(waiting):
+        if kept:
+            said[one.number] = f"waiting: {kept}"
             continue
-        if not heartbeat.alive:
-            said[one.number] = "waiting: nobody trains this study now"
-        else:
-            place = f"{ahead} ahead" if ahead else "next"
-            about = f", about {duration(ahead_seconds / workers)}" if pace else ""
-            said[one.number] = f"waiting: {place}{about}"
-        ahead += 1
-        ahead_seconds += _work(one, pace) if pace else 0.0
+        place = f"{ahead} ahead" if ahead else "next"
+        if not ahead and heartbeat.gpus_each and len(training) >= heartbeat.workers:
+            place = f"no free {_share(heartbeat.gpus_each)}"
+        about = f", about {duration(begins[ahead])}" if begins else ""
+        said[one.number] = f"waiting: {place}{about}{_after(one)}"
     return said
+
+
+def _kept_waiting(heartbeat: Heartbeat) -> str:
+    """Say what keeps the whole queue from going on; empty where nothing does."""
+    if heartbeat.paused:
+        return "the queue is paused"
+    if not heartbeat.alive:
+        return "nobody trains this study now"
+    return "the trainers are starting" if heartbeat.starting else ""
+
+
+def _begins(
+    training: Sequence[Model], waiting: Sequence[Model], pace: Pace, workers: int
+) -> tuple[float, ...]:
+    """Expect in how many seconds each waiting model begins, by the order of the queue."""
+    free = sorted(_work(one, pace) for one in training)
+    free = [0.0] * (max(workers, 1) - len(free)) + free
+    # More may train than there are workers now: the first to end make no room.
+    free = free[len(free) - max(workers, 1) :]
+    begins = []
+    for one in waiting:
+        begins.append(free[0])
+        heapq.heapreplace(free, free[0] + _work(one, pace))
+    return tuple(begins)
+
+
+def _share(gpus: float) -> str:
+    """Say how much of a GPU something is: ``quarter of a GPU``."""
+    if gpus >= 1:
+        return "GPU" if gpus == 1 else f"{gpus:g} GPUs"
+    parts = round(1 / gpus)
+    return f"{PARTS.get(parts, f'1/{parts}')} of a GPU"
 
 
 def duration(seconds: float) -> str:
@@ -117,18 +151,30 @@ def _epoch_seconds(model: Model, pace: Pace) -> float:
     return model.seconds / model.epochs if model.epochs else pace.epoch(model.multiply_adds)
 
 
-def _standing(model: Model, pace: Pace | None, *, trained: bool) -> str:
+def _after(model: Model) -> str:
+    """Say what its trainer was lost by, where it is tried again."""
+    return f" ({model.reason})" if model.losses and model.reason else ""
+
+
+def _standing(model: Model, pace: Pace | None, heartbeat: Heartbeat) -> str:
     if model.status is Status.TRAINING:
-        if not trained:
-            # Its scheduler died: the next one puts it back to the queue, or cancels it.
-            return "interrupted: nobody trains this study now"
-        if model.stop_wish:
-            return "stopping"
-        epoch = min(model.epochs + 1, model.wanted_epochs)
-        left = f", {duration(_work(model, pace))} left" if pace else ""
-        return f"training: epoch {epoch} of {model.wanted_epochs}{left}"
+        return _training(model, pace, heartbeat)
     if model.status is Status.FAILED:
-        return f"failed: {model.reason}"
+        # Who was killed did nothing wrong itself.
+        return model.reason if model.reason.startswith("killed") else f"failed: {model.reason}"
     if model.status is Status.CANCELLED:
         return model.reason
     return model.stopped or f"done in {duration(model.seconds)}"
+
+
+def _training(model: Model, pace: Pace | None, heartbeat: Heartbeat) -> str:
+    if heartbeat.starting:
+        return "interrupted: goes on once the trainers have started"
+    if not heartbeat.alive:
+        # Its scheduler died: the next one puts it back to the queue, or cancels it.
+        return "interrupted: nobody trains this study now"
+    if model.stop_wish or heartbeat.paused:
+        return "stopping"
+    epoch = min(model.epochs + 1, model.wanted_epochs)
+    left = f", {duration(_work(model, pace))} left" if pace else ""
+    return f"training: epoch {epoch} of {model.wanted_epochs}{left}{_after(model)}"

@@ -28,6 +28,7 @@ __all__ = [
     "Placement",
     "Status",
     "Thumbnail",
+    "Wished",
 ]
 
 MAPS = ("structure", "predictions")
@@ -115,6 +116,16 @@ class Model:
     """One model of a study: an architecture, how it came, and where its training stands.
 
     Figures are those of the last trained epoch; None before the first.
+
+    Parameters
+    ----------
+    halving, full_epochs
+        The number of the halving that it takes part in, and the epochs that the best of it
+        get; None where it takes part in none.
+    to_the_end
+        Someone wished it trained longer: nothing ends it before its wanted epochs.
+    losses
+        How often its trainer died since someone last wished that it be trained.
     """
 
     number: int
@@ -142,6 +153,10 @@ class Model:
     stopped: str | None = None
     checkpoint_epoch: int = 0
     stop_wish: bool = False
+    halving: int | None = None
+    full_epochs: int | None = None
+    to_the_end: bool = False
+    losses: int = 0
 
     @property
     def name(self) -> str:
@@ -223,10 +238,12 @@ class DrawerEntry:
 @final
 @dataclass(frozen=True)
 class Heartbeat:
-    """Who trains the study, and when they were last heard of.
+    """Who trains the study, when they were last heard of, and what is wished of the queue.
 
     ``alive`` is False where nobody holds the lease or its holder is stale.
     ``seconds`` is the age of the last heartbeat, None where there was none.
+    ``starting`` is True while Ray starts and the lease is not taken yet: ``alive`` then too.
+    ``gpus_each`` is what each of the ``workers`` has of a GPU.
     """
 
     lease: int
@@ -235,6 +252,19 @@ class Heartbeat:
     seconds: float | None
     workers: int
     said: str
+    gpus_each: float = 0.0
+    paused: bool = False
+    starting: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Wished:
+    """What is wished of the queue as a whole; None leaves the choice to REMAP."""
+
+    paused: bool = False
+    workers: int | None = None
+    gpus_per_model: float | None = None
 
 
 @final

@@ -20,7 +20,16 @@ from remap_ray.study.records import (
     Status,
 )
 
-__all__ = ["data_form", "drawer_entry", "epoch", "layout", "model", "placement", "summary"]
+__all__ = [
+    "data_form",
+    "drawer_entry",
+    "epoch",
+    "layout",
+    "layout_form",
+    "model",
+    "placement",
+    "summary",
+]
 
 Row = RowMapping
 
@@ -53,6 +62,10 @@ def model(row: Row) -> Model:
         stopped=row["stopped"],
         checkpoint_epoch=row["checkpoint_epoch"],
         stop_wish=row["stop_wish"],
+        halving=row["halving"],
+        full_epochs=row["full_epochs"],
+        to_the_end=row["to_the_end"],
+        losses=row["losses"],
     )
 
 
@@ -79,6 +92,17 @@ def layout(row: Row) -> Layout:
         np.frombuffer(row["shares"], dtype="<f8"),
         row["stress"],
     )
+
+
+def layout_form(one: Layout) -> dict[str, Any]:
+    """Give the columns of a layout, but the map's name."""
+    return {
+        "version": one.version,
+        "models": np.asarray(one.models, "<i8").tobytes(),
+        "points": np.asarray(one.points, "<f8").tobytes(),
+        "shares": np.asarray(one.shares, "<f8").tobytes(),
+        "stress": one.stress,
+    }
 
 
 def placement(row: Row) -> Placement:

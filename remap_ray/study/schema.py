@@ -7,6 +7,7 @@ change number of the transaction that wrote it last.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ __all__ = [
     "APPLICATION_ID",
     "FORMAT",
     "METADATA",
+    "STEPS",
     "connect",
     "counter",
     "deletions",
@@ -46,6 +48,7 @@ __all__ = [
     "needs",
     "placements",
     "predictions",
+    "queue",
     "study",
     "thumbnails",
 ]
@@ -53,8 +56,28 @@ __all__ = [
 APPLICATION_ID = 0x52454D41
 """What SQLite's ``application_id`` says of a study: the letters REMA."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the tables, kept in SQLite's ``user_version``."""
+
+STEPS: Mapping[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE models ADD COLUMN halving INTEGER",
+        "ALTER TABLE models ADD COLUMN full_epochs INTEGER",
+        "ALTER TABLE models ADD COLUMN to_the_end BOOLEAN NOT NULL DEFAULT 0",
+        "ALTER TABLE models ADD COLUMN losses INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE models ADD COLUMN deleted BOOLEAN NOT NULL DEFAULT 0",
+        "ALTER TABLE lease ADD COLUMN gpus_each FLOAT NOT NULL DEFAULT 0",
+        "ALTER TABLE lease ADD COLUMN cpus INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE lease ADD COLUMN gpus FLOAT NOT NULL DEFAULT 0",
+        "ALTER TABLE lease ADD COLUMN starting JSON",
+        (
+            "CREATE TABLE queue (id INTEGER NOT NULL, paused BOOLEAN NOT NULL, workers INTEGER, "
+            "gpus_per_model FLOAT, bfloat16 BOOLEAN, PRIMARY KEY (id), CHECK (id = 1))"
+        ),
+        "INSERT INTO queue (id, paused) VALUES (1, 0)",
+    ),
+}
+"""By format, the statements that make the next one of it, within one transaction."""
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another; transactions are short, so this is far above need."""
@@ -100,6 +123,25 @@ lease = Table(
     Column("workers", Integer, nullable=False),
     Column("said", Text, nullable=False),
     Column("end_wish", Boolean, nullable=False),
+    # Of a GPU, what each trainer has.
+    Column("gpus_each", Float, nullable=False, server_default="0"),
+    # What there is to train on, as far as the holder knows; 0 CPUs where it does not.
+    Column("cpus", Integer, nullable=False, server_default="0"),
+    Column("gpus", Float, nullable=False, server_default="0"),
+    # The process that is about to take the lease, while Ray starts.
+    Column("starting", JSON(none_as_null=True)),
+)
+
+# What people wish of the queue as a whole; None leaves the choice to REMAP.
+queue = Table(
+    "queue",
+    METADATA,
+    *_one_row(),
+    Column("paused", Boolean, nullable=False),
+    Column("workers", Integer),
+    Column("gpus_per_model", Float),
+    # Whether bfloat16 pays on this study's trainers: measured once, at the first start.
+    Column("bfloat16", Boolean),
 )
 
 models = Table(
@@ -132,6 +174,15 @@ models = Table(
     Column("checkpoint_epoch", Integer, nullable=False),
     Column("stop_wish", Boolean, nullable=False),
     Column("lease", Integer),
+    # Those that were queued together for successive halving, and what the best will get.
+    Column("halving", Integer),
+    Column("full_epochs", Integer),
+    # Wished so: neither early stopping nor halving ends it before its wanted epochs.
+    Column("to_the_end", Boolean, nullable=False, server_default="0"),
+    # How often its trainer died since someone last wished that it be trained.
+    Column("losses", Integer, nullable=False, server_default="0"),
+    # Out of sight until it is restored, or gone for good at the next compaction.
+    Column("deleted", Boolean, nullable=False, server_default="0"),
     _changed(),
     UniqueConstraint("identity", "repeat"),
     Index("models_queue", "status", "position"),

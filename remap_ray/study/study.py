@@ -11,27 +11,23 @@ heartbeats do not. Readers call `Study.changes`.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, Table, func, insert, inspect, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, RowMapping, Table, func, inspect, select, update
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
-from remap_ray.errors import InvalidRequest, UnknownModel
+from remap_ray.errors import InvalidRequest
 from remap_ray.recipe import Recipe
-from remap_ray.space import Architecture
-from remap_ray.study import directory, kept, rows, schema
-from remap_ray.study.holder import is_alive
+from remap_ray.study import deletion, directory, rows, schema
+from remap_ray.study.holder import is_alive, is_starting
 from remap_ray.study.records import (
     Change,
     DataSummary,
@@ -40,20 +36,15 @@ from remap_ray.study.records import (
     Heartbeat,
     Layout,
     Model,
-    Origin,
     Placement,
     Status,
     Thumbnail,
+    Wished,
 )
 from remap_ray.study.watch import Watch
+from remap_ray.study.wishes import Wishes, find, stamp
 
-__all__ = ["Study", "Submission", "model_seed", "open_study"]
-
-
-def model_seed(study_seed: int, identity: str, repeat: int) -> int:
-    """Give a model's training seed: of what it is alone, never of order or time."""
-    text = f"{study_seed}/{identity}/{repeat}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+__all__ = ["Study", "open_study"]
 
 
 def open_study(path: str | Path) -> Study:
@@ -68,24 +59,7 @@ def open_study(path: str | Path) -> Study:
 
 
 @final
-@dataclass(frozen=True)
-class Submission:
-    """A wish for one more model.
-
-    ``epochs`` is what it shall be trained; None is the recipe's number.
-    """
-
-    architecture: Architecture
-    origin: Origin = Origin.SAMPLED
-    parent: int | None = None
-    edits: tuple[Any, ...] = ()
-    words: str = ""
-    epochs: int | None = None
-    repeat: int = 0
-
-
-@final
-class Study:
+class Study(Wishes):
     """One data set, one training recipe, and all models tried on it.
 
     Made by `Study.create` and `Study.open`. Safe to use from several threads.
@@ -147,7 +121,7 @@ class Study:
         directory.create(
             path.absolute(),
             {
-                "created": _stamp(clock()),
+                "created": stamp(clock()),
                 "data": rows.data_form(data),
                 "recipe": recipe.to_dict(),
                 "space": space,
@@ -233,6 +207,11 @@ class Study:
                 query = query.order_by(*(table.c[name] for name in order))
                 return connection.execute(query).mappings().all()
 
+            hidden = set(connection.execute(deletion.gone()).scalars())
+
+            def seen(found: Sequence[RowMapping], key: str) -> list[RowMapping]:
+                return [row for row in found if row[key] not in hidden] if hidden else list(found)
+
             predicted = select(schema.predictions.c.model).where(
                 schema.predictions.c.changed > since
             )
@@ -241,14 +220,26 @@ class Study:
                 deleted[row["table_name"]] = (*deleted.get(row["table_name"], ()), row["key"])
             return Change(
                 number,
-                tuple(rows.model(row) for row in changed(schema.models, "number")),
-                tuple(rows.epoch(row) for row in changed(schema.epochs, "model", "epoch"))
+                tuple(rows.model(row) for row in seen(changed(schema.models, "number"), "number")),
+                tuple(
+                    rows.epoch(row)
+                    for row in seen(changed(schema.epochs, "model", "epoch"), "model")
+                )
                 if epochs
                 else (),
-                tuple(rows.layout(row) for row in changed(schema.layouts, "map")),
-                tuple(rows.placement(row) for row in changed(schema.placements, "map", "model")),
-                tuple(rows.drawer_entry(row) for row in changed(schema.drawer, "position")),
-                tuple(connection.execute(predicted).scalars()),
+                tuple(
+                    deletion.without(rows.layout(row), hidden)
+                    for row in changed(schema.layouts, "map")
+                ),
+                tuple(
+                    rows.placement(row)
+                    for row in seen(changed(schema.placements, "map", "model"), "model")
+                ),
+                tuple(
+                    rows.drawer_entry(row)
+                    for row in seen(changed(schema.drawer, "position"), "model")
+                ),
+                tuple(one for one in connection.execute(predicted).scalars() if one not in hidden),
                 deleted,
             )
 
@@ -256,21 +247,24 @@ class Study:
         """Give a cheap way to ask whether anything was written since the last time."""
         return Watch(self.path / directory.DATABASE)
 
-    def models(self) -> tuple[Model, ...]:
-        """Give all models by number."""
+    def models(self, *, deleted: bool = False) -> tuple[Model, ...]:
+        """Give all models by number; with ``deleted`` those instead that could be restored."""
         with self.reading() as connection:
-            query = select(schema.models).order_by(schema.models.c.number)
+            table = schema.models
+            query = select(table).where(table.c.deleted == deleted).order_by(table.c.number)
             return tuple(rows.model(row) for row in connection.execute(query).mappings())
 
     def model(self, number: int) -> Model:
         """Give one model, or raise `UnknownModel`."""
         with self.reading() as connection:
-            return _model(connection, number)
+            return find(connection, number)
 
     def counts(self) -> dict[Status, int]:
         """Count the models in each status; every status is there."""
         with self.reading() as connection:
-            query = select(schema.models.c.status, func.count()).group_by(schema.models.c.status)
+            table = schema.models
+            query = select(table.c.status, func.count()).where(~table.c.deleted)
+            query = query.group_by(table.c.status)
             found = {str(status): int(number) for status, number in connection.execute(query)}
         return {status: found.get(status, 0) for status in Status}
 
@@ -351,15 +345,15 @@ class Study:
         with self.reading() as connection:
             query = select(schema.layouts).where(schema.layouts.c.map == name)
             found = connection.execute(query).mappings().first()
-        return None if found is None else rows.layout(found)
+            hidden = set(connection.execute(deletion.gone()).scalars())
+        return None if found is None else deletion.without(rows.layout(found), hidden)
 
     def placements(self, name: str) -> tuple[Placement, ...]:
         """Give a map's points placed since its last refit, in the order of placing."""
         with self.reading() as connection:
             table = schema.placements
-            query = (
-                select(table).where(table.c.map == name).order_by(table.c.changed, table.c.model)
-            )
+            query = select(table).where(table.c.map == name, table.c.model.not_in(deletion.gone()))
+            query = query.order_by(table.c.changed, table.c.model)
             found = connection.execute(query).mappings().all()
         return tuple(rows.placement(row) for row in found)
 
@@ -375,7 +369,9 @@ class Study:
     def drawer(self) -> tuple[DrawerEntry, ...]:
         """Give the drawer from top to bottom."""
         with self.reading() as connection:
-            query = select(schema.drawer).order_by(schema.drawer.c.position)
+            table = schema.drawer
+            query = select(table).where(table.c.model.not_in(deletion.gone()))
+            query = query.order_by(table.c.position)
             found = connection.execute(query).mappings().all()
         return tuple(rows.drawer_entry(row) for row in found)
 
@@ -390,20 +386,43 @@ class Study:
         return None if form is None else dict(form)
 
     def heartbeat(self) -> Heartbeat:
-        """Say who trains the study and whether they are alive."""
+        """Say who trains the study, whether they are alive, and whether the queue is paused."""
         with self.reading() as connection:
             row = connection.execute(select(schema.lease)).mappings().first()
+            paused = bool(connection.execute(select(schema.queue.c.paused)).scalar())
         if row is None:
-            return Heartbeat(0, "", alive=False, seconds=None, workers=0, said="")
+            return Heartbeat(0, "", alive=False, seconds=None, workers=0, said="", paused=paused)
         now = self.clock()
+        alive = is_alive(row, now)
+        if not alive and is_starting(row["starting"], now):
+            starting = row["starting"]
+            age = max(0.0, now - starting["since"])
+            return Heartbeat(
+                row["number"],
+                starting["holder"],
+                alive=True,
+                seconds=age,
+                workers=0,
+                said="starting",
+                paused=paused,
+                starting=True,
+            )
         return Heartbeat(
             row["number"],
             row["holder"],
-            is_alive(row, now),
+            alive,
             max(0.0, now - row["heartbeat"]),
             row["workers"],
             row["said"],
+            row["gpus_each"],
+            paused,
         )
+
+    def wished(self) -> Wished:
+        """Give what is wished of the queue as a whole."""
+        with self.reading() as connection:
+            row = connection.execute(select(schema.queue)).mappings().one()
+        return Wished(row["paused"], row["workers"], row["gpus_per_model"])
 
     def weights_path(self, number: int) -> Path:
         """Say where a model's weights lie once it is done."""
@@ -412,175 +431,3 @@ class Study:
     def checkpoint_path(self, number: int) -> Path:
         """Say where a model's last checkpoint lies once it has one."""
         return self.path / directory.WEIGHTS / f"m{number}.checkpoint.safetensors"
-
-    # Wishes
-
-    def submit(self, submissions: Iterable[Submission]) -> tuple[int, ...]:
-        """Queue models, all in one transaction, and give their numbers.
-
-        What the study has already (same identity, same repeat) is not queued
-        again: its number is given.
-
-        Raises
-        ------
-        InvalidRequest
-            An architecture for other images or classes, or a number that is none.
-        UnknownModel
-            A parent that the study does not have.
-        """
-        wanted = tuple(submissions)
-        for one in wanted:
-            _check_whole("epochs", 1, self.recipe.epochs if one.epochs is None else one.epochs)
-            _check_whole("repeat", 0, one.repeat)
-            shape, classes = one.architecture.input_shape, one.architecture.classes
-            if shape != self.data.input_shape or classes != len(self.data.class_names):
-                raise InvalidRequest(
-                    f"the architecture is for images {shape} and {classes} classes, this study has "
-                    f"{self.data.input_shape} and {len(self.data.class_names)}"
-                )
-        with self.writing() as (connection, change):
-            last = connection.execute(select(func.max(schema.models.c.position))).scalar() or 0.0
-            return tuple(
-                self._submit(connection, change, one, last + place)
-                for place, one in enumerate(wanted, start=1)
-            )
-
-    def _submit(self, connection: Connection, change: int, one: Submission, position: float) -> int:
-        table, identity = schema.models, one.architecture.identity
-        same = select(table.c.number).where(
-            table.c.identity == identity, table.c.repeat == one.repeat
-        )
-        if (known := connection.execute(same).scalar()) is not None:
-            return int(known)
-        if one.parent is not None:
-            _model(connection, one.parent)
-        row = insert(table).values(
-            identity=identity,
-            repeat=one.repeat,
-            seed=model_seed(self.seed, identity, one.repeat),
-            space="layers",
-            form=one.architecture.to_dict(),
-            origin=one.origin.value,
-            parent=one.parent,
-            edits=list(one.edits),
-            words=one.words,
-            parameters=one.architecture.parameter_count,
-            multiply_adds=one.architecture.multiply_adds,
-            status=Status.QUEUED.value,
-            reason="",
-            position=position,
-            wanted_epochs=self.recipe.epochs if one.epochs is None else one.epochs,
-            created=_stamp(self.clock()),
-            epochs=0,
-            seconds=0.0,
-            checkpoint_epoch=0,
-            stop_wish=False,
-            changed=change,
-        )
-        return int(connection.execute(row.returning(table.c.number)).scalar_one())
-
-    def cancel(self, number: int) -> None:
-        """Wish that a waiting model is not trained, or that a training one stops.
-
-        A waiting model is cancelled at once; a training one when the scheduler
-        has stopped it. One that is neither raises `InvalidRequest`.
-        """
-        with self.writing() as (connection, change):
-            model = _model(connection, number)
-            values: dict[str, Any]
-            if model.status is Status.QUEUED:
-                values = {"status": Status.CANCELLED.value, "reason": "cancelled while waiting"}
-            elif model.status is Status.TRAINING:
-                values = {"stop_wish": True}
-            else:
-                raise InvalidRequest(f"{model.name} is {model.status}: there is nothing to cancel")
-            table = schema.models
-            connection.execute(
-                update(table).where(table.c.number == number).values(changed=change, **values)
-            )
-
-    def wish_end(self) -> None:
-        """Wish that the scheduler stops what trains and ends; what waits stays queued."""
-        with self.unnumbered() as connection:
-            connection.execute(update(schema.lease).values(end_wish=True))
-
-    def keep(self, number: int, note: str = "") -> None:
-        """Put a model into the drawer, at its end; one that is there stays as it is."""
-        with self.writing() as (connection, change):
-            _model(connection, number)
-            kept.append(connection, change, [number], note)
-
-    def keep_all(self, numbers: Iterable[int]) -> tuple[int, ...]:
-        """Put models into the drawer, at its end and in this order, all in one transaction.
-
-        Gives those that were not there before; one that the study does not have raises
-        `UnknownModel`, and nothing is kept.
-        """
-        with self.writing() as (connection, change):
-            wanted = tuple(dict.fromkeys(numbers))
-            for number in wanted:
-                _model(connection, number)
-            return kept.append(connection, change, wanted)
-
-    def put_back(self, entries: Iterable[DrawerEntry]) -> None:
-        """Put models into the drawer with the place and the note that they had there."""
-        with self.writing() as (connection, change):
-            for entry in entries:
-                _model(connection, entry.model)
-                kept.put(connection, change, entry)
-
-    def let_go(self, *numbers: int) -> None:
-        """Take models out of the drawer; one that is not there raises `UnknownModel`."""
-        with self.writing() as (connection, change):
-            for number in numbers:
-                kept.drop(connection, change, number)
-
-    def annotate(self, number: int, note: str) -> None:
-        """Write the note of a model in the drawer, instead of what was there.
-
-        Raises
-        ------
-        UnknownModel
-            The model is not in the drawer.
-        InvalidRequest
-            The note is longer than 10,000 characters.
-        """
-        with self.writing() as (connection, change):
-            kept.annotate(connection, change, number, note)
-
-    def arrange(self, number: int, before: int | None = None) -> None:
-        """Move a model of the drawer to right above another, or to the end.
-
-        Raises
-        ------
-        UnknownModel
-            One of the two is not in the drawer.
-        """
-        with self.writing() as (connection, change):
-            kept.arrange(connection, change, number, before)
-
-    def keep_needs(self, browser: str, form: Mapping[str, Any]) -> None:
-        """Keep what a browser's person needs of a model; no reader follows it."""
-        with self.unnumbered() as connection:
-            schema.needs.create(connection, checkfirst=True)
-            row = upsert(schema.needs).values(browser=browser, form=dict(form))
-            connection.execute(
-                row.on_conflict_do_update(index_elements=("browser",), set_={"form": dict(form)})
-            )
-
-
-def _check_whole(name: str, low: int, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value < 2**63:
-        raise InvalidRequest(f"{name} must be a whole number of at least {low}, not {value!r}")
-
-
-def _model(connection: Connection, number: int) -> Model:
-    query = select(schema.models).where(schema.models.c.number == number)
-    row = connection.execute(query).mappings().first()
-    if row is None:
-        raise UnknownModel(number)
-    return rows.model(row)
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

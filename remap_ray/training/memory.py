@@ -11,7 +11,7 @@ import torch
 from remap_ray.space import Architecture, Conv, Dense
 from remap_ray.space.layers import Layer
 
-__all__ = ["installed", "least", "problem", "ran_out"]
+__all__ = ["installed", "kills", "least", "problem", "ran_out"]
 
 _NUMBER = 4
 """Bytes of a float32."""
@@ -23,6 +23,7 @@ _SIGNS = ("can't allocate memory", "not enough memory", "bad_alloc", "ALLOC_FAIL
 """How PyTorch's plain RuntimeErrors tell of memory: CPU allocator, Windows, C++, CUDA libraries."""
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_VMSTAT = Path("/proc/vmstat")
 
 
 def ran_out(error: BaseException) -> bool:
@@ -61,6 +62,18 @@ def installed() -> int | None:
     except OSError:
         return total
     return min(total, int(limit)) if limit.isdigit() else total
+
+
+def kills(counters: Path = _VMSTAT) -> int:
+    """Count the processes that this machine's kernel has killed since no memory was left.
+
+    0 where the kernel does not tell.
+    """
+    try:
+        lines = counters.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
 
 def problem(architecture: Architecture, batch_size: int, memory: int | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -47,6 +47,8 @@ def train_epoch(
     batch_size: int,
     seed: int,
     stop: Callable[[], bool],
+    *,
+    bfloat16: bool = False,
 ) -> Figures | None:
     """Train a network for one epoch, in training mode.
 
@@ -60,6 +62,8 @@ def train_epoch(
         before it where the network has batch normalization, which no single value trains.
     stop
         Asked before every batch.
+    bfloat16
+        Whether the network is computed in bfloat16; losses and weights are float32.
 
     Returns
     -------
@@ -78,7 +82,8 @@ def train_epoch(
             if stop():
                 return None
             images, labels = part.batch(indices)
-            logits = network(images)
+            with _computed(device, bfloat16=bfloat16):
+                logits = network(images).float()
             loss = cross_entropy(logits, labels)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -92,7 +97,12 @@ def train_epoch(
 
 @torch.inference_mode()
 def evaluate(
-    network: nn.Sequential, part: Tensors, batch_size: int, stop: Callable[[], bool]
+    network: nn.Sequential,
+    part: Tensors,
+    batch_size: int,
+    stop: Callable[[], bool],
+    *,
+    bfloat16: bool = False,
 ) -> Evaluation | None:
     """Measure a network over a whole part, in evaluation mode; None where it was stopped.
 
@@ -102,6 +112,8 @@ def evaluate(
     ----------
     stop
         Asked before every batch.
+    bfloat16
+        As the network was trained.
     """
     network.eval()
     device = part.labels.device
@@ -113,7 +125,8 @@ def evaluate(
     for images, labels in batches:
         if stop():
             return None
-        logits = network(images)
+        with _computed(device, bfloat16=bfloat16):
+            logits = network(images).float()
         loss_sum += cross_entropy(logits, labels, reduction="sum").double()
         predictions.append(logits.argmax(1))
     predicted = torch.cat(predictions)
@@ -134,6 +147,10 @@ def _batches(order: Tensor, batch_size: int, network: nn.Sequential) -> Sequence
 
 def _right(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.argmax(1) == labels).sum()
+
+
+def _computed(device: torch.device, *, bfloat16: bool) -> AbstractContextManager[Any]:
+    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
 
 
 @contextmanager

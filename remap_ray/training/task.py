@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
@@ -30,6 +31,12 @@ class Task:
         How many the model shall have in all, at least 1.
     checkpoint
         Where to go on: the data of a `Checkpoint` of the same architecture and seed.
+    losses
+        Validation losses of the epochs that the checkpoint holds, for early stopping.
+    stops_early
+        Whether the recipe's early stopping, if it has any, may end it.
+    bfloat16
+        Whether the network is computed in bfloat16; its weights are float32 all the same.
     """
 
     architecture: Architecture
@@ -37,6 +44,13 @@ class Task:
     seed: int
     epochs: int
     checkpoint: bytes | None = None
+    losses: tuple[float, ...] = ()
+    stops_early: bool = True
+    bfloat16: bool = False
+
+    def has_stalled(self, losses: Sequence[float]) -> bool:
+        """Whether early stopping ends the training after epochs with these losses."""
+        return self.stops_early and self.recipe.has_stalled(losses)
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -78,7 +92,7 @@ class Checkpoint:
 @final
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The end: all epochs are done.
+    """The end: all epochs are done, or early stopping says that further ones gain nothing.
 
     Parameters
     ----------
@@ -88,11 +102,14 @@ class Trained:
         (N,), uint8: the class predicted for each validation item.
     weights
         Safetensors, as `remap_ray.training.checkpoint.load_weights` reads them.
+    early
+        Whether early stopping ended it.
     """
 
     epoch: int
     predictions: NDArray[np.uint8]
     weights: bytes
+    early: bool = False
 
 
 @final

@@ -47,7 +47,8 @@ def train(
 
     After each epoch comes an `EpochDone`, with a `Checkpoint` when enough time has passed;
     last come a `Checkpoint`, unless that epoch's has been sent, and `Trained` or `Stopped`.
-    A task whose checkpoint has all its epochs gives `Trained` at once.
+    A task whose checkpoint has all its epochs gives `Trained` at once. So does one whose epochs
+    gained too little, by the recipe's early stopping; it is then ``early``.
 
     On a CPU a training that was stopped and resumed ends with the same bits as one that was
     not, on the same machine with the same number of threads. On a GPU this holds as far as
@@ -128,9 +129,11 @@ def _run(
         restore(task.checkpoint, network, optimizer)
     done = sent = start
     sent_at, latest, evaluation = clock(), None, None
-    if done >= task.epochs:
-        evaluation = evaluate(network, data.validation, batch_size, stop)
-    while done < task.epochs:
+    losses = [*task.losses[:start]]
+    stalled = task.has_stalled(losses)
+    if done >= task.epochs or stalled:
+        evaluation = evaluate(network, data.validation, batch_size, stop, bfloat16=task.bfloat16)
+    while done < task.epochs and not stalled:
         began = clock()
         outcome = _epoch(network, optimizer, task, data, done + 1, stop)
         if outcome is None:
@@ -140,6 +143,8 @@ def _run(
         # The figures are numbers already: a GPU has been waited for.
         seconds = clock() - began
         done += 1
+        losses.append(evaluation.figures.loss)
+        stalled = task.has_stalled(losses)
         # Made now, since the next epoch changes the weights, and kept in case of a stop.
         latest = Checkpoint(
             done, save_checkpoint(network, optimizer, architecture, task.seed, done)
@@ -160,7 +165,8 @@ def _run(
     if evaluation is None:
         yield Stopped(done)
     else:
-        yield Trained(done, evaluation.predictions, save_weights(network, architecture, done))
+        weights = save_weights(network, architecture, done)
+        yield Trained(done, evaluation.predictions, weights, early=done < task.epochs)
 
 
 def _epoch(
@@ -175,11 +181,13 @@ def _epoch(
     for group in optimizer.param_groups:
         group["lr"] = rate
     seed = _derived(task.seed, f"epoch {epoch}")
-    trained = train_epoch(network, optimizer, data.train, batch_size, seed, stop)
+    trained = train_epoch(
+        network, optimizer, data.train, batch_size, seed, stop, bfloat16=task.bfloat16
+    )
     if trained is None:
         return None
     _check_loss("loss", trained.loss, epoch, rate)
-    evaluation = evaluate(network, data.validation, batch_size, stop)
+    evaluation = evaluate(network, data.validation, batch_size, stop, bfloat16=task.bfloat16)
     if evaluation is None:
         return None
     _check_loss("validation loss", evaluation.figures.loss, epoch, rate)

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from remap_ray.cluster.plan import Plan
 from remap_ray.cluster.pool import Event, Failed, Lost, Pool, last
 from remap_ray.recipe import Recipe
 from remap_ray.space import Architecture, Conv, Dense
@@ -140,6 +141,38 @@ def test_a_checkpoint_continues_where_it_ended(make_pool: MakePool, tasks: list[
     assert (whole[-1].predictions == second[-1].predictions).all()
 
 
+def test_a_task_that_does_not_stop_is_ended_with_its_trainer(
+    make_pool: MakePool, tasks: list[Task]
+) -> None:
+    pool = make_pool(1)
+    pool.start(1, endless())
+    until(pool, lambda _, event: isinstance(event, EpochDone))
+    pool.kill(1)
+    assert isinstance(drain(pool, {1})[1][-1], Lost)
+    pool.start(2, tasks[0])
+    assert isinstance(drain(pool, {2})[2][-1], Trained)
+
+
+def test_a_pool_grows_and_shrinks_and_lets_what_trains_end(
+    make_pool: MakePool, tasks: list[Task]
+) -> None:
+    pool = make_pool(1)
+    pool.start(1, endless())
+    until(pool, lambda _, event: isinstance(event, EpochDone))
+    pool.resize(Plan(2, 1, 0.0))
+    assert (pool.size(), pool.free()) == (2, 1)
+    pool.start(2, tasks[0])
+    pool.resize(Plan(1, 1, 0.0))
+    assert (pool.size(), pool.free()) == (1, 0)
+    until(pool, lambda number, event: number == 2 and isinstance(event, Trained))
+    assert pool.free() == 0
+    pool.stop(1)
+    assert isinstance(drain(pool, {1})[1][-1], Stopped)
+    assert pool.free() == 1
+    pool.start(3, tasks[1])
+    assert isinstance(drain(pool, {3})[3][-1], Trained)
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.promise("QUEUE-2")
@@ -151,7 +184,7 @@ def test_a_killed_trainer_loses_its_task_and_is_replaced(
     pool = ray_pool(1)
     pool.start(1, endless())
     until(pool, lambda _, event: isinstance(event, EpochDone))
-    actors.ray.kill(pool._running[1][1])
+    actors.ray.kill(pool._running[1].trainer.actor)
     event = drain(pool, {1})[1][-1]
     assert event == Lost("its trainer died")
     pool.start(2, tasks[0])

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from remap_ray.recipe import Recipe
 from remap_ray.study import Status, open_study
 from tests.processes import (
     LOOPBACK,
@@ -75,7 +76,7 @@ def test_a_study_killed_in_the_middle_ends_as_an_uninterrupted_one(
         "name": "killed",
         "data": "digits",
         "space": "paper",
-        "recipe": {"epochs": 3, "batch_size": 32, "learning_rate": 0.001, "decay": 0.75},
+        "recipe": Recipe(epochs=3, batch_size=32).to_dict(),
     }
     assert said["counts"] == {
         "queued": 0,

@@ -16,7 +16,7 @@ from remap_ray import open_study
 from remap_ray.errors import InvalidRequest, NotAStudy, RemapError, StudyExists, StudyTooNew
 from remap_ray.recipe import Recipe
 from remap_ray.study import DataSummary, Study, Thumbnail
-from remap_ray.study.schema import APPLICATION_ID, FORMAT
+from remap_ray.study.schema import APPLICATION_ID, FORMAT, STEPS
 from tests import synthetic
 from tests.study.children import child, children, names
 
@@ -421,3 +421,37 @@ def test_images_that_a_dead_process_left_are_no_hindrance(tmp_path: Path) -> Non
     (tmp_path / "s" / "validation.npy").write_bytes(b"half")
     with synthetic.empty_study(tmp_path / "s") as study:
         assert study.images() is None
+
+
+def _tables(database: Path) -> dict[str, set[tuple[object, ...]]]:
+    """Each table's columns: name, type, whether it must have a value, key or not."""
+    with sqlite3.connect(database) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        found = {
+            name: {
+                (row[1], row[2], row[3], row[5])
+                for row in connection.execute(f"PRAGMA table_info({name})")
+            }
+            for (name,) in names
+        }
+    connection.close()
+    return found
+
+
+def test_the_steps_from_an_older_format_make_the_tables_of_this_one(tmp_path: Path) -> None:
+    a_study(tmp_path / "new")
+    a_study(tmp_path / "old")
+    added = {
+        "models": ("halving", "full_epochs", "to_the_end", "losses", "deleted"),
+        "lease": ("gpus_each", "cpus", "gpus", "starting"),
+    }
+    # A study of format 1 had all the rest.
+    undone = [
+        f"ALTER TABLE {table} DROP COLUMN {column}"
+        for table, columns in added.items()
+        for column in columns
+    ]
+    _in_database(tmp_path / "old", *undone, "DROP TABLE queue")
+    assert _tables(tmp_path / "old" / "study.db") != _tables(tmp_path / "new" / "study.db")
+    _in_database(tmp_path / "old", *STEPS[1])
+    assert _tables(tmp_path / "old" / "study.db") == _tables(tmp_path / "new" / "study.db")

@@ -215,6 +215,9 @@ def test_a_wish_to_end_is_heard_once(study: Study) -> None:
 
 FACTS: dict[str, Callable[[Lease, Study], Any]] = {
     "beat": lambda lease, _: lease.beat("idle", 1),
+    "tell_room": lambda lease, _: lease.tell_room(2, 0.0),
+    "bfloat16": lambda lease, _: lease.bfloat16(),
+    "record_bfloat16": lambda lease, _: lease.record_bfloat16(pays=True),
     "claim": lambda lease, _: lease.claim(1),
     "claim nothing": lambda lease, _: lease.claim(0),
     "stop_wishes": lambda lease, _: lease.stop_wishes(),

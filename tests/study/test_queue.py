@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf, isfinite
 from typing import Any
@@ -222,10 +223,10 @@ def test_reasons_of_a_queue_that_moves() -> None:
         1: "done in 20 s",
         2: "training: epoch 5 of 10, 12 s left",
         3: "stopping",
-        # By position: 5, then 4, then 9.
-        5: "waiting: next, about 6 s",
-        4: "waiting: 1 ahead, about 16 s",
-        9: "waiting: 2 ahead, about 26 s",
+        # By position: 5 begins where 3 stops, 4 where 2 ends in 12 s, 9 after the 20 s of 5.
+        5: "waiting: next, about 0 s",
+        4: "waiting: 1 ahead, about 12 s",
+        9: "waiting: 2 ahead, about 20 s",
         6: "failed: the loss became infinite in epoch 2",
         7: "cancelled while waiting",
         8: "halving after 3 of 10 epochs",
@@ -247,6 +248,55 @@ def test_reasons_when_nobody_trains() -> None:
         1: "interrupted: nobody trains this study now",
         2: "waiting: nobody trains this study now",
     }
+
+
+def test_who_shares_a_gpu_is_told_what_is_missing() -> None:
+    quarter = Heartbeat(3, "worker", True, 1.0, workers=4, said="training 4", gpus_each=0.25)
+    training = [model(n, Status.TRAINING, epochs=n, seconds=2.0 * n) for n in range(1, 5)]
+    said = reasons([*training, model(5), model(6)], quarter)
+    assert said[5] == "waiting: no free quarter of a GPU, about 12 s"
+    assert said[6] == "waiting: 1 ahead, about 14 s"
+    # One is free: the trainer just has not been given the next yet.
+    assert reasons([*training[:3], model(5)], quarter)[5] == "waiting: next, about 0 s"
+    for gpus, words in ((1, "GPU"), (2, "2 GPUs"), (1 / 3, "third of a GPU"), (1 / 7, "1/7 of a")):
+        beat = replace(quarter, gpus_each=gpus)
+        assert f"no free {words}" in reasons([*training, model(5)], beat)[5]
+
+
+@pytest.mark.promise("QUEUE-9")
+def test_reasons_while_the_trainers_start_and_while_the_queue_is_paused() -> None:
+    models = (model(1, Status.TRAINING, epochs=4, seconds=8.0), model(2))
+    starting = Heartbeat(3, "me", True, 1.0, workers=0, said="starting", starting=True)
+    assert reasons(models, starting) == {
+        1: "interrupted: goes on once the trainers have started",
+        2: "waiting: the trainers are starting",
+    }
+    for alive in (True, False):
+        paused = replace(trained_by(1), alive=alive, paused=True)
+        assert reasons(models, paused)[2] == "waiting: the queue is paused"
+    assert reasons(models, replace(trained_by(1), paused=True))[1] == "stopping"
+
+
+def test_what_is_tried_again_says_why() -> None:
+    why = "killed: out of memory, tried again once"
+    models = [
+        model(1, Status.TRAINING, reason=why, losses=1),
+        model(2, reason=why, losses=1),
+        model(3, Status.FAILED, reason=why, losses=2),
+        model(4, reason="interrupted"),
+    ]
+    assert reasons(models, trained_by(1)) == {
+        1: f"training: epoch 1 of 10 ({why})",
+        2: f"waiting: next ({why})",
+        3: why,
+        4: "waiting: 1 ahead",
+    }
+
+
+def test_fewer_workers_than_train_make_room_only_when_enough_have_ended() -> None:
+    training = [model(n, Status.TRAINING, epochs=n, seconds=2.0 * n) for n in range(1, 4)]
+    # They take 18, 16 and 14 s more; the one worker there is to be is free after the last.
+    assert reasons([*training, model(4)], trained_by(1))[4] == "waiting: next, about 18 s"
 
 
 def test_the_last_epoch_is_not_passed() -> None:

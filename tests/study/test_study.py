@@ -27,7 +27,7 @@ from remap_ray.study import (
     open_study,
     take_lease,
 )
-from remap_ray.study.study import model_seed
+from remap_ray.study.wishes import model_seed
 from tests import synthetic
 
 
