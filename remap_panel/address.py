@@ -33,7 +33,7 @@ def query_of(view: Mapping[str, Any]) -> str:
         found["model"] = view["inspected"]
     if view["projection"] != "accuracy":
         found["map"] = view["projection"]
-    if view["tab"] != "data":
+    if view["tab"] != _usual_tab(view["inspected"]):
         found["tab"] = view["tab"]
     if view["classes"]:
         found["classes"] = ",".join(
@@ -65,6 +65,7 @@ def view_of(query: str) -> dict[str, Any]:
     for key, name in (("map", "projection"), ("tab", "tab")):
         if key in given:
             found[name] = given[key]
+    found.setdefault("tab", _usual_tab(found.get("inspected")))
     if "classes" in given:
         found["classes"] = dict(filter(None, map(_class, given["classes"].split(","))))
     bounds = {name: number for name, key in BOUNDS.items() if (number := _number(given.get(key)))}
@@ -74,6 +75,10 @@ def view_of(query: str) -> dict[str, Any]:
         if key in given:
             found[name] = list(_numbers(given[key]))
     return found
+
+
+def _usual_tab(inspected: int | None) -> str:
+    return "data" if inspected is None else "inspector"
 
 
 def _number(text: str | None) -> float | None:

@@ -28,6 +28,7 @@ DOCUMENT = """{%% from macros import embed %%}<!DOCTYPE html>
 <link rel="icon" href="{{ icon }}">
 <style>{{ style }}</style>
 <script>{{ mode_script }}</script>
+<script>{{ browser_script }}</script>
 </head>
 <body>
 %s
@@ -56,6 +57,11 @@ MODE_SCRIPT = """
   addEventListener("remap-mode", show)
   show()
 })()
+"""
+
+# By this number the study knows which needs to go on with.
+BROWSER_SCRIPT = """
+document.cookie = "remap-browser=BROWSER; path=/; max-age=31536000; samesite=lax"
 """
 
 MODE_CHOSEN = """
@@ -104,10 +110,17 @@ def document(body: str, title: str, **variables: str) -> Document:
     title
         Of the browser's tab; escaped here.
     variables
-        Further HTML for the body.
+        Further HTML for the body; ``browser`` is what this browser is known by from now on.
     """
     made = Document(DOCUMENT % body, design=Design, title=title)
-    values = {"icon": _icon(), "style": _style(), "mode_script": MODE_SCRIPT}
+    browser = variables.pop("browser", "")
+    known = BROWSER_SCRIPT.replace("BROWSER", browser) if browser else ""
+    values = {
+        "browser_script": known,
+        "icon": _icon(),
+        "style": _style(),
+        "mode_script": MODE_SCRIPT,
+    }
     for name, value in (values | variables).items():
         made.add_variable(name, value)
     return made

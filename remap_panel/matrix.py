@@ -19,6 +19,9 @@ MOST_CLASSES = 24
 LONGEST = 14
 """Letters of a class name at the edges of the table; its title tells the whole name."""
 
+SHORTEST = 3
+"""Letters of class names that need not be turned."""
+
 
 def _shades() -> str:
     return "\n".join(
@@ -37,10 +40,13 @@ STYLE = f"""
 .matrix caption {{ text-align: left; padding: 0 0 4px; font-weight: 600; }}
 .matrix th {{ font-weight: 400; color: var(--remap-muted); white-space: nowrap; }}
 .matrix tbody th {{ text-align: right; padding-right: 6px; }}
-.matrix thead th.name {{ height: 78px; vertical-align: bottom; padding: 0; }}
+.matrix thead th {{ vertical-align: bottom; padding: 0 0 2px; font-size: 11px; }}
 .matrix thead th.name > span {{
   display: block; width: 34px; writing-mode: vertical-rl; transform: rotate(180deg);
   text-align: left; line-height: 34px; max-height: 96px; overflow: hidden;
+}}
+.matrix.is-short thead th.name:not(:last-child) > span {{
+  writing-mode: initial; transform: none; text-align: center; line-height: 1.4;
 }}
 .matrix thead th.never {{ color: var(--remap-bad); font-weight: 700; }}
 .matrix td {{
@@ -56,6 +62,9 @@ STYLE = f"""
 .matrix td.never {{ background: repeating-linear-gradient(
   45deg, transparent 0 4px, color-mix(in srgb, var(--remap-bad) 35%, transparent) 4px 5px); }}
 .matrix td.recall {{ color: var(--remap-text); padding-left: 8px; }}
+.matrices .matrix td {{ width: 27px; min-width: 27px; height: 22px; font-size: 11px; }}
+.matrices .matrix td.recall {{ padding-left: 4px; }}
+.matrices .matrix thead th.name > span {{ width: 27px; line-height: 27px; }}
 {_shades()}
 """
 
@@ -167,11 +176,12 @@ def _table(
     )
     tail = f'<th scope="col" class="name"><span>{last}</span></th>' if last else ""
     grid = ' data-grid="matrix"' if act else ""
+    short = " is-short" if max(map(len, names)) <= SHORTEST else ""
     said = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (
-        f'<div class="matrix-place" data-scroll="matrix"><table class="matrix"{grid}>{said}'
+        f'<div class="matrix-place" data-scroll="matrix"><table class="matrix{short}"{grid}>{said}'
         "<thead><tr>"
-        f'<th scope="col">true ↓ labelled as →</th>{heads}{tail}</tr></thead>'
+        f'<th scope="col">true ↓ as →</th>{heads}{tail}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 

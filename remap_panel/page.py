@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
+from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
@@ -13,15 +16,17 @@ from panel.theme import Design
 from panel_material_ui.notifications import NotificationArea
 
 from remap_panel import frame
+from remap_panel.connection import Connection
 from remap_panel.feed import Feed
-from remap_panel.fragment import Curtain, Fragment
-from remap_panel.state import ExplorerState
+from remap_panel.fragment import Address, Curtain, Fragment
+from remap_panel.state import LINKED, ExplorerState
 from remap_panel.views import data_selector, header
 from remap_panel.views.compare import Compare
 from remap_panel.views.data_selector import DataSelector
 from remap_panel.views.drawer import Drawer
 from remap_panel.views.header import Header
 from remap_panel.views.inspector import Inspector
+from remap_panel.views.listing import Listing
 from remap_panel.views.needs import NeedsView
 from remap_panel.views.overview import Overview
 from remap_panel.views.queue import Queue
@@ -36,6 +41,9 @@ TABS = ("data", "inspector", "compare", "queue")
 DATA, INSPECTOR, COMPARE, QUEUE = range(len(TABS))
 """Places of the tabs."""
 
+BROWSER = re.compile("[0-9a-f]{16}")
+"""What a browser is known by: a number that says nothing of who uses it."""
+
 PAGE = """
 <header class="header">
 <div class="bar-place">{{ early_bar }}{{ embed(roots.bar) }}</div>
@@ -45,11 +53,15 @@ PAGE = """
 <main class="main">
 <section class="card overview-card">{{ embed(roots.overview) }}
 {{ embed(roots.needs) }}</section>
-<section class="card drawer-card" aria-label="Model drawer">{{ embed(roots.drawer) }}</section>
+<section class="card drawer-card" aria-label="Model drawer" data-list="drawer">
+{{ embed(roots.lists) }}
+<div class="stack"><div class="drawer-place">{{ embed(roots.drawer) }}</div>
+<div class="listing-place">{{ embed(roots.listing) }}</div></div></section>
 <section class="card tabs-card" aria-label="Details">{{ early_data }}{{ embed(roots.tabs) }}
 </section>
 </main>
-<div class="unseen">{{ embed(roots.told) }}</div>
+<div class="unseen">{{ embed(roots.told) }}{{ embed(roots.address) }}</div>
+{{ embed(roots.connection) }}
 """
 
 EARLY_TABS = """
@@ -112,10 +124,15 @@ def make_page(path: Path) -> frame.Document:
     feed = Feed.of(path)
     _configure()
     state = ExplorerState(feed)
+    browser = pn.state.cookies.get("remap-browser", "")
+    browser = browser if BROWSER.fullmatch(browser) else secrets.token_hex(8)
+    state.recognize(browser)
+    state.open_link(_query())
     head = Header(state)
     page = frame.document(
         PAGE,
         f"REMAP · {feed.study.name}",
+        browser=browser,
         early_bar=frame.early(head.bar.html, header.BAR_STYLE),
         early_notice=frame.early(head.notice.html, header.NOTICE_STYLE),
         early_data=frame.early(
@@ -131,9 +148,16 @@ def make_page(path: Path) -> frame.Document:
     page.add_panel("bar", head.bar)
     page.add_panel("notice", head.notice)
     page.add_panel("drawer", Drawer(state))
+    listing = Listing(state)
+    page.add_panel("lists", listing.choice)
+    page.add_panel("listing", listing)
     page.add_panel("tabs", right)
     page.add_panel("corner", corner)
     page.add_panel("told", head.announcement)
+    page.add_panel("connection", Connection(margin=0))
+    address = Address(query=state.query, margin=0)
+    page.add_panel("address", address)
+    state.param.watch(lambda *_: address.param.update(query=state.query), list(LINKED))
 
     def finish() -> None:
         right.extend([tabs(state), Curtain(selector=".tabs-card > .early", margin=0)])
@@ -177,15 +201,19 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
 
     def inspect(_: object) -> None:
         # Whoever watches the queue, or has chosen a tab before, is left where they are.
-        if made.active == DATA:
-            made.active = INSPECTOR
+        if state.tab == TABS[DATA]:
+            state.tab = TABS[INSPECTOR]
         state.param.unwatch(watcher)
 
     if state.inspected is None:
         watcher = state.param.watch(inspect, "inspected")
-    elif state.tab == TABS[DATA]:
-        made.active = INSPECTOR
     return made
+
+
+def _query() -> str:
+    """Give the query of the address that the session's page was asked by."""
+    asked: dict[str, list[bytes]] = pn.state.session_args or {}
+    return urlencode([(k, v.decode("utf-8", "replace")) for k, each in asked.items() for v in each])
 
 
 def _label(html: str) -> Fragment:

@@ -108,6 +108,7 @@ def serve(
     from panel.io.server import get_server  # noqa: PLC0415
     from panel.template import Template  # noqa: PLC0415
 
+    from remap_panel.connection import ALIVE, Alive  # noqa: PLC0415
     from remap_panel.feed import Feed  # noqa: PLC0415
     from remap_panel.page import make_page  # noqa: PLC0415
 
@@ -123,6 +124,7 @@ def serve(
             address=address,
             websocket_origin=[f"{host}:{port}" for host in sorted({address, HOST, "localhost"})],
             unused_session_lifetime_milliseconds=UNUSED_MS,
+            extra_patterns=[(ALIVE, Alive)],
         )
     except OSError as error:
         raise _unusable(port, error) from error

@@ -20,7 +20,7 @@ from remap_panel.snapshot import Snapshot
 from remap_ray.errors import RemapError
 from remap_ray.study import DrawerEntry, Model, Study, Submission
 
-__all__ = ["COMPARED", "PROJECTIONS", "ExplorerState"]
+__all__ = ["COMPARED", "LINKED", "PROJECTIONS", "ExplorerState"]
 
 PROJECTIONS = {
     "accuracy": "accuracy × size",
@@ -203,6 +203,8 @@ class ExplorerState(param.Parameterized):
         models = self.snapshot.models
         if found.get("inspected") not in models:
             found.pop("inspected", None)
+            # There is nothing to inspect.
+            found["tab"] = found["tab"].replace("inspector", "data")
         if found.get("projection") not in PROJECTIONS:
             found.pop("projection", None)
         if found.get("item", -1) not in range(len(self.study.validation_labels)):

@@ -84,6 +84,7 @@ class LiveRows {
       for (const head of this.root.querySelectorAll(".tabulator-col.tabulator-sortable")) {
         head.tabIndex = 0
       }
+      this.root.classList.add("is-natural")
       this.listen()
       model.send_msg({ask: "rows"})
     })
@@ -102,7 +103,7 @@ class LiveRows {
         // The third click on a header takes its sorting away: back to the natural order.
         setTimeout(() => this.table.setSort(NATURAL))
       }
-      this.root.classList.toggle("is-natural", this.natural())
+      this.root.classList.toggle("is-natural", sorters.every(({field}) => field === "order"))
       this.to_top = this.sorted !== undefined && sorted !== this.sorted
       this.sorted = sorted
     })

@@ -22,7 +22,7 @@ __all__ = ["Drawer", "Judgement", "head_html", "rows"]
 COLUMNS = (
     Column("handle", "", "handle", width=24, sortable=False),
     Column("ticked", "", "check", width=28, sortable=False, hint="Compare"),
-    Column("name", "Model", width=50),
+    Column("name", "Model", width=58),
     Column("snac", "Layers", "drawn", width=64, grow=3, keep=3, sortable=False),
     Column(
         "accuracy",
@@ -33,7 +33,7 @@ COLUMNS = (
         descending=True,
         hint="Accuracy on the validation images, after the last epoch",
     ),
-    Column("parameters", "Params", "number", width=66, keep=1, right=True),
+    Column("parameters", "Params", "number", width=70, keep=1, right=True),
     Column("needs", "Needs", "sign", width=52, keep=4, hint="Whether it meets what you need"),
     Column("note", "Note", "note", width=60, grow=2, keep=2),
     Column(

@@ -21,6 +21,15 @@ export function render({model}) {
   menu.addEventListener("change", () => {
     if (menu.value !== "") model.send_msg({label: Number(menu.value), weight: 1})
   })
+  // Hundreds of names are no part of the page until someone wants to choose.
+  const fill = () => {
+    if (menu.options.length > 1) return
+    const chosen = new Set(model.classes.map(([label]) => label))
+    menu.append(...model.names.flatMap((name, label) =>
+      chosen.has(label) ? [] : [make("option", {value: label}, name)]))
+  }
+  menu.addEventListener("pointerdown", fill)
+  menu.addEventListener("focus", fill)
   const inputs = {}
   const bounds = Object.entries(fields).map(([name, [words, empty]]) => {
     const input = make("input", {type: "text", placeholder: empty, size: "7", "data-need": name,
@@ -62,11 +71,8 @@ export function render({model}) {
       const shown = make("span", {title: name}, name)
       return make("li", {"data-label": label}, shown, ...(chosen.size > 1 ? ["×", weighs] : []), gone)
     }))
-    const left = model.names.flatMap((name, label) =>
-      chosen.has(label) ? [] : [make("option", {value: label}, name)])
-    const first = make("option", {value: ""}, chosen.size ? "+ class" : "any class")
-    menu.replaceChildren(first, ...left)
-    menu.hidden = left.length === 0
+    menu.replaceChildren(make("option", {value: ""}, chosen.size ? "+ class" : "any class"))
+    menu.hidden = chosen.size === model.names.length
     for (const [name, input] of Object.entries(inputs)) {
       if (!input.matches(":focus") || model.problem === "") input.value = model.bounds[name] ?? ""
     }

@@ -67,6 +67,15 @@ export function render({model, view}) {
   const note = make("p", {class: "note"})
   const summary = make("p", {class: "unseen", id: `summary-${view.model.id}`})
   const legend = make("div", {class: "legend"})
+  const icon = (path) => {
+    const drawn = document.createElementNS("http://www.w3.org/2000/svg", "svg")
+    drawn.setAttribute("viewBox", "0 0 16 16")
+    drawn.setAttribute("aria-hidden", "true")
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "path")
+    line.setAttribute("d", path)
+    drawn.append(line)
+    return drawn
+  }
   const button = (sign, words, press) => {
     const made = make("button", {type: "button", title: words, "aria-label": words}, sign)
     made.addEventListener("click", press)
@@ -85,9 +94,12 @@ export function render({model, view}) {
     reset,
   )
   const ways = {
-    pan: button("✥", "drag to move the view", () => drag_by("pan")),
-    box: button("▭", "drag a box to select models (Shift adds)", () => drag_by("box")),
-    lasso: button("➰", "drag around models to select them (Shift adds)", () => drag_by("lasso")),
+    pan: button(icon("M8 1v14M1 8h14M6 3l2-2 2 2M6 13l2 2 2-2M3 6l-2 2 2 2M13 6l2 2-2 2"),
+      "drag to move the view", () => drag_by("pan")),
+    box: button(icon("M2 3h2.4m2.2 0h2.8m2.2 0H14v2.4m0 2.2v2.8m0 2.2V13h-2.4m-2.2 0H6.6m-2.2 0H2"
+      + "v-2.4m0-2.2V5.600m0-2.200V3"), "drag a box to select models (Shift adds)", () => drag_by("box")),
+    lasso: button(icon("M5 11C0 10 1 3 8 3s8 7 1 8q-3 0-4-1-1 1 0 3 0 2-2 2"),
+      "drag around models to select them (Shift adds)", () => drag_by("lasso")),
   }
   const drags = make("div", {class: "tools", role: "group", "aria-label": "Dragging"},
     ...Object.values(ways))
@@ -106,8 +118,8 @@ export function render({model, view}) {
   const tip = make("div", {class: "tip", role: "tooltip", popover: "manual"})
   const root = make(
     "section", {class: "overview", "aria-label": model.title},
-    make("header", {}, title, choice), plot, chosen,
-    make("footer", {}, legend, make("div", {class: "hands"}, front_choice, drags, tools, key_button)),
+    make("header", {}, title, choice), plot,
+    make("footer", {}, legend, chosen, make("div", {class: "hands"}, front_choice, drags, tools, key_button)),
     summary, live, tip, key,
   )
   plot.append(note, scale)
@@ -149,8 +161,13 @@ export function render({model, view}) {
 
   // The figure's own colours follow the mode by themselves; the rest follows the figure.
   function dress() {
+    const page = document.documentElement.dataset.theme
     const [name, mode] = Object.entries(modes)
-      .find(([, {palette}]) => palette[0] === darkness.palette[0])
+      .find(([each, {palette}]) => page in modes ? each === page : palette[0] === darkness.palette[0])
+    for (const axis of [...figure.below, ...figure.left]) {
+      axis.setv({major_label_text_color: mode.muted, axis_label_text_color: mode.text})
+    }
+    for (const grid of figure.center) grid.grid_line_color = mode.border
     root.dataset.mode = name
     root.style.cssText = mode.css
     colours = mode
@@ -213,6 +230,11 @@ export function render({model, view}) {
     repaint()
   }
 
+  function resized() {
+    place_scale()
+    repaint()
+  }
+
   function drag_by(name) {
     way = name
     for (const [each, made] of Object.entries(ways)) made.setAttribute("aria-pressed", each === way)
@@ -224,10 +246,11 @@ export function render({model, view}) {
   function place_scale() {
     const words = spans[model.projection]
     const seen = plot_view()
-    scale.hidden = words == null || seen == null || note.textContent !== ""
+    const wide = seen?.frame.bbox.width
+    scale.hidden = words == null || !(wide > 0) || note.textContent !== ""
     if (scale.hidden) return
     const {start, end} = figure.x_range
-    const unit = seen.frame.bbox.width / (end - start)
+    const unit = wide / (end - start)
     const rough = 70 / unit
     const decade = 10 ** Math.floor(Math.log10(rough))
     const step = ([5, 2, 1].find((factor) => factor * decade <= rough) ?? 1) * decade
@@ -442,15 +465,15 @@ export function render({model, view}) {
       brush.drawImage(made, x[row] - made.half, y[row] - made.half, 2 * made.half, 2 * made.half)
     }
     brush.strokeStyle = colours.front
-    brush.lineWidth = 2
+    brush.lineWidth = 1.5
     for (const row of shown_front) {
-      trace(brush, x[row], y[row], radius(row) + 1.5, spawned[row])
+      trace(brush, x[row], y[row], radius(row) + 2, spawned[row])
       brush.stroke()
     }
     brush.strokeStyle = colours.text
     brush.lineWidth = 1.6
     for (const row of all(model.kept)) {
-      trace(brush, x[row], y[row], radius(row) + 4, spawned[row])
+      trace(brush, x[row], y[row], radius(row) + 4.5, spawned[row])
       brush.stroke()
     }
     const middle = there(model.inspected)
@@ -810,7 +833,9 @@ export function render({model, view}) {
 
   function describe_marks() {
     const selected = model.selection.length
+    // In the legend's place: the figure keeps its size under the mouse.
     chosen.hidden = selected === 0
+    legend.hidden = selected !== 0
     count.textContent = selected === 1 ? "1 model selected" : `${selected} models selected`
     front_words.textContent = `Pareto front (${model.front.length})`
     root.dataset.front = model.front.join(" ")
@@ -831,6 +856,10 @@ export function render({model, view}) {
   front_box.addEventListener("change", repaint)
   model.on("preview", show_tip)
 
+  // The page knows its mode before the figure's own colours follow.
+  const modal = new MutationObserver(dress)
+  modal.observe(document.documentElement, {attributes: true, attributeFilter: ["data-theme"]})
+
   const connected = [
     [models.streaming, changed],
     [models.patching, changed],
@@ -840,13 +869,14 @@ export function render({model, view}) {
     [figure.y_range.change, ranged],
     [figure.properties.inner_width.change, square],
     [figure.properties.inner_height.change, square],
-    [figure.properties.inner_width.change, repaint],
-    [figure.properties.inner_height.change, repaint],
+    [figure.properties.inner_width.change, resized],
+    [figure.properties.inner_height.change, resized],
   ]
   for (const [signal, slot] of connected) signal.connect(slot)
   const end = () => {
     for (const [signal, slot] of connected) signal.disconnect(slot)
     window.removeEventListener("scroll", leave, {capture: true})
+    modal.disconnect()
     cancelAnimationFrame(motion)
     cancelAnimationFrame(flushing)
     cancelAnimationFrame(painting)

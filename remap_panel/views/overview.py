@@ -75,9 +75,11 @@ def _modes() -> dict[str, dict[str, Any]]:
             "stroke": mode.circle_stroke,
             "front": mode.front,
             "text": mode.text,
+            "muted": mode.muted,
+            "border": mode.border,
             "accent": mode.accent,
             "highlight": theme.HIGHLIGHT,
-            "family": mode.front,
+            "family": mode.text,
         }
         for name, mode in theme.MODES.items()
     }
@@ -309,6 +311,8 @@ def _figure(models: ColumnDataSource, classes: int) -> figure:
     plot.yaxis.formatter = CustomJSTickFormatter(code=TICKS)
     plot.xaxis.ticker = BasicTicker(desired_num_ticks=5)
     plot.axis.minor_tick_line_alpha = 0
+    plot.axis.axis_label_standoff = 4
+    plot.axis.major_label_standoff = 3
     plot.axis.axis_label_text_font_style = "normal"
     # Bokeh warns of a figure without any glyph.
     plot.scatter([], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,10 +19,11 @@ from bokeh.document.events import (
 )
 from numpy.testing import assert_array_equal
 
-from remap_panel import theme
+from remap_panel import theme, wording
 from remap_panel.confusion import Confusion, cells, flags
 from remap_panel.curves import Curves, curve_table
 from remap_panel.feed import Feed
+from remap_panel.sheet import Sheet
 from remap_panel.snapshot import advance
 from remap_panel.state import ExplorerState
 from remap_panel.views.inspector import Inspector, chip, facts, heading, matrix_words
@@ -77,6 +79,8 @@ def texts(view: Inspector) -> str:
             return
         if isinstance(part, pn.pane.HTML):
             found.append(part.object)
+        if isinstance(part, Sheet):
+            found.append(part.html)
         for child in getattr(part, "objects", []):
             walk(child)
 
@@ -85,8 +89,8 @@ def texts(view: Inspector) -> str:
 
 
 def visible(view: Inspector) -> set[str]:
-    """Give the names of the figures that are visible."""
-    found = set()
+    """Give the names of the figures that are visible, the matrix as a table among them."""
+    found = {"confusion matrix"} if '<table class="matrix' in texts(view) else set()
 
     def walk(part: Any) -> None:
         if not part.visible:
@@ -109,8 +113,9 @@ def test_the_heading_names_the_model_and_its_origin(toy_study: Study) -> None:
     toy_study.submit([Submission(architecture, Origin.ABLATION, parent, words=HOSTILE, repeat=1)])
     sampled, child = toy_study.models()
     assert heading(sampled) == "<h2>m1 · sampled</h2>"
-    assert heading(child) == (
-        "<h2>m2 · child of m1 — &lt;img src=x onerror=&quot;alert(1)&quot;&gt;</h2>"
+    assert heading(child).startswith("<h2>m2 · child of <button")
+    assert heading(child).endswith(
+        ">m1</button> — &lt;img src=x onerror=&quot;alert(1)&quot;&gt;</h2>"
     )
 
 
@@ -144,14 +149,21 @@ def test_the_figures_are_listed(toy_study_full: Study) -> None:
     assert f"<dd>{model.accuracy:.3f}</dd>" in html
     assert f"<dd>{model.parameters:,}</dd>" in html
     assert "<dd>3 of 3</dd>" in html
-    assert "<dd>0.1 s</dd>" in html
-    assert "✓ done in 0 s" in html
+    assert "<dt>Seconds per epoch</dt><dd>0.1</dd>" in html
+    assert "✓</span> done in 0 s" in html
+    assert "<dt>Stopped early</dt><dd>no</dd>" in html
+    assert f"<dt>Validation loss</dt><dd>{model.validation_loss:.3f}</dd>" in html
+    # Before there is a file, its size is known but for the header.
+    assert f"<dd>≈ {wording.compact(4 * model.parameters)}B</dd>" in html
+    assert "<dt>Size on disk</dt><dd>1.5kB</dd>" in facts(model, "", disk=1_500)
+    stopped = replace(model, stopped=f"halving after epoch 3 {HOSTILE}")
+    assert "<dd>halving after epoch 3 &lt;img" in facts(stopped, "")
 
 
 def test_unknown_figures_are_dashes_and_reasons_are_escaped(toy_study: Study) -> None:
     synthetic.queue_samples(toy_study, 1)
     html = facts(toy_study.model(1), HOSTILE)
-    assert html.count("<dd>–</dd>") == 3
+    assert html.count("<dd>–</dd>") == 6
     assert "<img" not in html
 
 
@@ -290,7 +302,11 @@ def test_a_trained_model_shows_everything(toy_study_full: Study, explore: Explor
     predicted = toy_study_full.predictions(7)
     assert predicted is not None
     expected = confusion_matrix(toy_study_full.validation_labels, predicted, 10)
-    assert_array_equal(view.confusion.source.data["count"], expected.ravel())
+    counts = re.findall(r'data-act="cell" data-value="(\d),(\d)"[^>]*>(\d+)<', view.matrix.html)
+    shown = np.zeros((10, 10), np.int64)
+    for true, labelled, count in counts:
+        shown[int(true), int(labelled)] = int(count)
+    assert_array_equal(shown, expected)
 
 
 def test_a_waiting_model_says_what_will_appear(toy_study_full: Study, explore: Explore) -> None:
@@ -342,7 +358,7 @@ def test_it_grows_while_a_model_trains_and_rebuilds_nothing(lease: Lease, explor
     lease.finish(model.number, study.validation_labels, b"weights")
     refresh(state)
     assert "confusion matrix" in visible(view)
-    assert view.confusion.source.data["count"].sum() == len(study.validation_labels)
+    assert "labels 1" in view.matrix.html
     assert view.curves.source.data["epoch"] == [1, 2]
 
 

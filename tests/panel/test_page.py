@@ -165,7 +165,7 @@ def test_every_class_has_a_card_with_its_images(toy_study: Study) -> None:
 
 def test_a_class_without_images_says_so(toy_study: Study) -> None:
     html = Text(cards_html(cards(("a", "b"), [Thumbnail(0, synthetic.PNG)])))
-    assert html.text == "abThe study holds no images of this class."
+    assert html.text == "a0 to validatebThe study holds no images of this class.0 to validate"
     assert html.tags.count("img") == 1
 
 
@@ -178,8 +178,8 @@ def test_tiny_images_show_their_pixels_and_large_ones_do_not() -> None:
 @pytest.mark.promise("PAGE-8")
 def test_class_names_are_text_on_the_cards() -> None:
     html = Text(cards_html(cards((EVIL,), [Thumbnail(0, synthetic.PNG)])))
-    assert html.text == EVIL
-    assert html.tags == ["ul", "li", "h3", "div", "img"]
+    assert html.text == f"{EVIL}0 to validate"
+    assert html.tags == ["ul", "li", "h3", "button", "div", "img", "p", *["span"] * 3]
 
 
 def test_the_data_set_is_told_in_words(toy_study: Study) -> None:

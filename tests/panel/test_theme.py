@@ -239,7 +239,7 @@ def test_css_variables_are_declarations_of_known_colours(mode):
     assert declarations["--remap-text"] == mode.text
     assert declarations["--remap-on-accent"] == mode.on_accent
     assert declarations["--remap-status-failed"] == mode.status["failed"]
-    assert all(re.fullmatch(r"--remap-[a-z-]+", name) for name in declarations)
+    assert all(re.fullmatch(r"--remap-[a-z0-9-]+", name) for name in declarations)
     assert '"' not in text
 
 
@@ -264,3 +264,13 @@ def test_the_theme_is_the_only_file_with_colour_values():
     ]
     assert found == []
     assert colour.search('fill="#1d4ed8"')
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_counts_are_readable_on_every_shade_of_a_matrix(mode):
+    text = theme.css_variables(mode)
+    values = dict(one.strip().split(": ", 1) for one in text.split(";") if one.strip())
+    for name in ("right", "wrong"):
+        for step in range(theme.SHADES):
+            fill = values[f"--remap-{name}-{step}"]
+            assert theme.contrast(fill, values[f"--remap-{name}-{step}-ink"]) >= 4.5

@@ -1,0 +1,97 @@
+"""What the page does when its server does not answer: says so, and comes back by itself.
+
+A server that was only out of reach finds its session again. One that was started anew knows
+nothing of the page's session: the page is loaded again, and its address brings the view back.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import ClassVar, final
+
+import param
+from panel.custom import JSComponent
+from tornado.web import RequestHandler
+
+__all__ = ["ALIVE", "SERVER", "Alive", "Connection"]
+
+ALIVE = "/remap-server"
+"""Where a server says which one it is."""
+
+SERVER = secrets.token_hex(8)
+"""What tells this server process from others."""
+
+STYLE = """
+:host { display: contents; }
+p {
+  position: fixed; inset: 8px 0 auto; z-index: 2000; width: fit-content;
+  max-width: min(46em, 100vw - 24px);
+  margin: 0 auto; padding: 10px 16px; font: 14px/1.5 var(--remap-sans); color: var(--remap-text);
+  background: var(--remap-surface); border: 1px solid var(--remap-border);
+  border-left: 4px solid var(--remap-bad); border-radius: 6px;
+  box-shadow: 0 4px 18px rgb(0 0 0 / 30%);
+}
+p[hidden] { display: none; }
+"""
+
+
+@final
+class Alive(RequestHandler):
+    """Answers which server this is."""
+
+    def get(self) -> None:
+        """Write the server's name; nothing may keep an old answer."""
+        self.set_header("Cache-Control", "no-store")
+        self.write(SERVER)
+
+
+class Connection(JSComponent):
+    """Says that the connection is lost, and loads the page again once there is a new server."""
+
+    server = param.String(default=SERVER, doc="The server that made this page.")
+    path = param.String(default=ALIVE, doc="Where a server says which one it is.")
+    words = param.String(
+        default="The connection to REMAP is lost; training goes on without it. The page comes back "
+        "by itself once its server answers again (remap serve).",
+        doc="What is said meanwhile.",
+    )
+
+    _esm = """
+const LOOK_MS = 1000
+const FORGIVEN = 5 // looks that a server of another kind has for finding the session again
+
+export function render({model, view}) {
+  const notice = document.createElement("p")
+  notice.textContent = model.words
+  notice.hidden = true
+  notice.setAttribute("role", "alert")
+  const page = view.model.document
+  let looking = 0, looks = 0
+  const look = async () => {
+    looking = 0
+    let answer = null
+    try {
+      answer = await fetch(new URL(`.${model.path}`, document.baseURI), {cache: "no-store"})
+    } catch {
+      // Nobody answers yet: the notice says so.
+    }
+    if (notice.hidden) return
+    const named = answer?.ok ? await answer.text() : null
+    const other = named != null ? named !== model.server : answer != null && ++looks > FORGIVEN
+    if (other) window.location.reload()
+    else looking = setTimeout(look, LOOK_MS)
+  }
+  page.on_event("connection_lost", () => {
+    notice.hidden = false
+    looks = 0
+    if (looking === 0) looking = setTimeout(look, LOOK_MS)
+  })
+  page.on_event("client_reconnected", () => {
+    notice.hidden = true
+    clearTimeout(looking)
+    looking = 0
+  })
+  return notice
+}
+"""
+    _stylesheets: ClassVar[list[str]] = [STYLE]
