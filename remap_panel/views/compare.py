@@ -192,7 +192,7 @@ def _verdict(first: Model, one: Compared) -> str:
     assert one.paired is not None
     assert one.p_value is not None
     pair, p = one.paired, one.p_value
-    told = f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001"
+    told = f"p = {p:.2g}" if p >= 0.0001 else "p &lt; 0.0001"
     if p >= SIGNIFICANT:
         return f"That may be chance ({told})."
     winner = first.name if pair.first > pair.second else one.model.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.testing import assert_array_equal
 
 from remap_panel import theme, wording
 from remap_panel.confusion import Confusion, cells, flags
-from remap_panel.curves import Curves, curve_table
+from remap_panel.curves import Curves, curve_table, prospect
 from remap_panel.feed import Feed
 from remap_panel.sheet import Sheet
 from remap_panel.snapshot import advance
@@ -387,3 +388,137 @@ def test_a_model_queued_again_has_no_matrix_of_old_epochs(lease: Lease, explore:
     state.snapshot = replace(state.snapshot, models=models)
     assert "confusion matrix" not in visible(view)
     assert "accuracy curves" in visible(view)
+
+
+# More training
+
+
+def course(validation: list[float], training: list[float] | None = None) -> list[Epoch]:
+    training = training or validation
+    return [
+        Epoch(1, number, trained, 0.5, validated, 0.5, 0.1)
+        for number, (validated, trained) in enumerate(zip(validation, training, strict=True), 1)
+    ]
+
+
+@pytest.mark.promise("PAGE-46")
+@pytest.mark.parametrize(
+    ("validation", "training", "verdict"),
+    [
+        ([2.0, 1.5, 1.2], None, "unknown"),
+        ([2.0, float("nan"), 1.2, float("inf")], None, "unknown"),
+        ([0.2 + 1.8 * 0.9**n for n in range(10)], None, "pays"),
+        ([2.0 - 0.1 * n for n in range(10)], None, "pays"),
+        ([0.5 + 1.5 * 0.3**n for n in range(10)], None, "levels off"),
+        ([0.5] * 8, None, "levels off"),
+        # Noise around a level is no fall.
+        ([1.0, 0.6, 0.51, 0.5, 0.502, 0.498, 0.501, 0.499, 0.5, 0.501], None, "levels off"),
+        (
+            [1.0, 0.6, 0.5, 0.52, 0.55, 0.6, 0.66, 0.7],
+            [0.9 - 0.1 * n for n in range(8)],
+            "overfits",
+        ),
+        # Both rise: it diverges, and does not overfit.
+        ([1.0, 0.6, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], None, "levels off"),
+    ],
+)
+def test_the_course_of_the_loss_tells_whether_more_training_pays(
+    validation: list[float], training: list[float] | None, verdict: str
+) -> None:
+    assert prospect(course(validation, training)).verdict == verdict
+
+
+def test_an_extrapolation_is_near_where_a_known_curve_goes() -> None:
+    losses = [0.2 + 1.8 * 0.9**n for n in range(12)]
+    words = prospect(course(losses)).words
+    foretold = float(words.split("to about ")[1].split(" ")[0])
+    assert foretold == pytest.approx(0.2 + 1.8 * 0.9**23, abs=0.01)
+    assert "(an extrapolation)" in words
+
+
+def test_where_it_overfits_the_best_epoch_is_named() -> None:
+    found = prospect(course([1.0, 0.6, 0.5, 0.52, 0.55, 0.6], [1.0, 0.8, 0.6, 0.4, 0.3, 0.2]))
+    assert "lowest at epoch 3" in found.words
+
+
+# What can be done
+
+
+@pytest.mark.promise("PAGE-47")
+def test_a_cell_shows_its_images_and_the_same_again_hides_them(
+    tmp_path: Path, explore: Explore
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (200, 8, 8), np.uint8)
+    with synthetic.full_study(tmp_path / "s", images=images) as study:
+        state = explore(study)
+        state.inspect(7)
+        view = Inspector(state)
+        predicted, truth = study.predictions(7), study.validation_labels
+        wrong = np.flatnonzero(predicted != truth)[0]
+        cell = f"{truth[wrong]},{predicted[wrong]}"
+        there = np.flatnonzero((truth == truth[wrong]) & (predicted == predicted[wrong]))
+        view.matrix._handle_msg({"act": "cell", "value": cell})
+        shown = [int(one) for one in re.findall(r'data-key="item (\d+)"', view.images.html)]
+        assert shown == there.tolist()
+        assert view.images.html.count("<img") == len(there)
+        assert f"cell {cell}" in view.matrix.pressed
+        view.images._handle_msg({"act": "item", "value": str(wrong)})
+        assert state.item == wrong
+        view.matrix._handle_msg({"act": "cell", "value": cell})
+        assert view.images.html == ""
+        for value in ("10,3", "3", "x,y", ""):
+            view.matrix._handle_msg({"act": "cell", "value": value})
+        assert view.images.html == ""
+        # Another model has other images.
+        view.matrix._handle_msg({"act": "cell", "value": cell})
+        state.inspect(8)
+        assert view.images.html == ""
+
+
+def test_shares_of_rows_instead_of_counts(toy_study_full: Study, explore: Explore) -> None:
+    state = explore(toy_study_full)
+    state.inspect(7)
+    view = Inspector(state)
+    assert "%<" not in view.matrix.html
+    view.matrix._handle_msg({"act": "unit", "value": "shares"})
+    assert "%</button>" in view.matrix.html
+    assert "unit shares" in view.matrix.pressed
+
+
+@pytest.mark.promise("PAGE-46")
+def test_parent_and_children_are_a_press_away(toy_study_full: Study, explore: Explore) -> None:
+    architecture = toy_study_full.model(3).architecture
+    (child,) = toy_study_full.submit(
+        [Submission(architecture, Origin.ABLATION, 3, words=HOSTILE, repeat=1)]
+    )
+    state = explore(toy_study_full)
+    state.inspect(3)
+    view = Inspector(state)
+    assert f">m{child}</button>" in view.wishes.html
+    view.wishes._handle_msg({"hover": str(child)})
+    assert (state.hovered, state.inspected) == (child, 3)
+    view.wishes._handle_msg({"act": "inspect", "value": str(child)})
+    assert state.inspected == child
+    assert "<img" not in view.head.html
+    view.wishes._handle_msg({"act": "compare", "value": "3"})
+    assert (state.comparison, state.tab) == ([3, child], "compare")
+    view.wishes._handle_msg({"act": "keep", "value": ""})
+    assert [one.model for one in toy_study_full.drawer()] == [child]
+    refresh(state)
+    assert "In the drawer" in view.wishes.html
+
+
+def test_many_classes_are_a_picture_with_the_largest_confusions(
+    tmp_path: Path, explore: Explore
+) -> None:
+    names = tuple(f"class {n}" for n in range(30))
+    with synthetic.full_study(tmp_path / "s", done=3, class_names=names) as study:
+        state = explore(study)
+        state.inspect(2)
+        view = Inspector(state)
+        assert "confusion matrix" in visible(view)
+        assert "<table" not in view.matrix.html
+        assert view.confusion.source.data["count"].sum() == 200
+        first = re.search(r'data-value="(\d+,\d+)"', view.matrix.html).group(1)
+        view.matrix._handle_msg({"act": "cell", "value": first})
+        assert "labelled as" in view.images.html
