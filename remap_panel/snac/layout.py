@@ -10,7 +10,7 @@ Cashman et al., 2019, section 5.5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log, prod
 from typing import final
@@ -19,7 +19,7 @@ from remap_panel.theme import OUTPUT
 from remap_ray.errors import InvalidRequest
 from remap_ray.space import Activation, Architecture, Dense, Layer, Shape
 
-__all__ = ["SCALE", "SIZES", "Block", "Chip", "Scale", "Size", "blocks", "size_named"]
+__all__ = ["SCALE", "SIZES", "Block", "Chip", "Scale", "Size", "arrange", "blocks", "size_named"]
 
 
 @final
@@ -135,9 +135,10 @@ class Block:
     words
         The layer in words, such as ``Conv(16, 3x3)``.
     shape
-        What leaves it: ``(channels, height, width)``, or ``(units,)`` once flat.
+        What leaves it: ``(channels, height, width)``, or ``(units,)`` once flat; empty where
+        that is not known.
     parameters
-        Its trainable parameters.
+        Its trainable parameters; 0 where the shape is not known.
     """
 
     index: int
@@ -221,22 +222,49 @@ def blocks(
     InvalidRequest
         There is no such size.
     """
-    measures = size_named(size)
-    layers: tuple[Layer, ...] = (*architecture.layers, Dense(architecture.classes))
+    layers = (*architecture.layers, Dense(architecture.classes))
     shapes = (architecture.input_shape, *architecture.shapes, (architecture.classes,))
+    return arrange(layers, shapes, size_named(size), scale, fixed_height=fixed_height)
+
+
+def arrange(
+    layers: Sequence[Layer],
+    shapes: Sequence[Shape],
+    measures: Size,
+    scale: Scale = SCALE,
+    *,
+    fixed_height: bool = False,
+) -> Chip:
+    """Lay out the blocks of layers that need not be a network yet.
+
+    Parameters
+    ----------
+    layers
+        At least one; the last is the output layer.
+    shapes
+        What enters the first, and what leaves each; empty where that is not known. Such a
+        block is as high as the last one whose shape is known.
+    measures
+        Of the blocks.
+    scale
+        Height by tensor size.
+    fixed_height
+        All blocks equally high, whatever their tensors.
+    """
     width = measures.narrow if len(layers) > MANY else measures.width
     full = measures.equal if fixed_height else measures.most
     made = []
+    share = 0.0
     for index, layer in enumerate(layers):
         entering, leaving = shapes[index : index + 2]
-        share = scale.share(prod(leaving))
+        share = scale.share(prod(leaving)) if leaving else share
         grown = measures.least + round(share * (measures.most - measures.least))
         height = full if fixed_height else grown
         made.append(
             Block(
                 index=index,
                 kind=layer.kind,
-                style=OUTPUT if index == len(architecture.layers) else layer.kind,
+                style=OUTPUT if index == len(layers) - 1 else layer.kind,
                 mark=layer.function if isinstance(layer, Activation) else layer.letter,
                 x=index * (width + measures.gap),
                 # Whole pixels keep the borders sharp.
@@ -245,7 +273,7 @@ def blocks(
                 height=height,
                 words=layer.words,
                 shape=leaving,
-                parameters=layer.parameter_count(entering),
+                parameters=layer.parameter_count(entering) if leaving else 0,
             )
         )
     return Chip(measures, scale, made[-1].x + width, full, tuple(made))

@@ -19,7 +19,7 @@ from remap_panel.theme import BLOCKS, INK, MARKS, SANS, TICKS
 from remap_ray.errors import InvalidRequest
 from remap_ray.space import Architecture
 
-__all__ = ["DIFFERENCES", "in_columns", "svg"]
+__all__ = ["DIFFERENCES", "in_columns", "piece", "svg"]
 
 NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)")
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -87,12 +87,29 @@ def _text(
             f'<text y="{font}" font-family="{SANS}" font-size="{font}" fill="currentColor">'
             f"{_escaped(title)}</text>"
         )
-    parts.append(
+    parts.append(_pen(chip))
+    parts += [_block(chip, block, top) for block in chip.blocks]
+    return "".join(parts) + "</g></svg>"
+
+
+def piece(chip: Chip, block: Block) -> str:
+    """Draw one block of a chip alone, in a box of its width and of the chip's height.
+
+    What is put side by side is the chip, and can be marked, moved and broken into lines. It is
+    for the eye alone: who puts it somewhere says there what it is.
+    """
+    box = f"{block.x} 0 {block.width} {chip.height}"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{block.width}" height="{chip.height}" '
+        f'viewBox="{box}" aria-hidden="true">{_pen(chip)}{_block(chip, block, 0)}</g></svg>'
+    )
+
+
+def _pen(chip: Chip) -> str:
+    return (
         f'<g fill="none" stroke="{INK}" stroke-width="{_number(chip.size.line)}" '
         'stroke-linecap="round" stroke-linejoin="round">'
     )
-    parts += [_block(chip, block, top) for block in chip.blocks]
-    return "".join(parts) + "</g></svg>"
 
 
 DIFFERENCES = {

@@ -31,6 +31,7 @@ __all__ = [
     "inverse",
     "reparameterized",
     "to_dict",
+    "words_of",
 ]
 
 
@@ -165,7 +166,12 @@ def inverse(architecture: Architecture, edits: Sequence[Edit]) -> tuple[Edit, ..
 
 def describe(architecture: Architecture, edits: Sequence[Edit]) -> str:
     """Say in words what edits do, such as ``Removed MaxPool at 2; Added Dropout(0.25) at 6``."""
-    return "; ".join(_words(architecture.layers, edit) for edit in edits)
+    return words_of(architecture.layers, edits)
+
+
+def words_of(layers: Sequence[Layer], edits: Sequence[Edit]) -> str:
+    """Say the same of layers that need not be a network."""
+    return "; ".join(_words(layers, edit) for edit in edits)
 
 
 def to_dict(edit: Edit) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from remap_ray.space.edit import (
 )
 from remap_ray.space.layers import Layer
 
-__all__ = ["difference"]
+__all__ = ["between", "difference"]
 
 Cost = tuple[int, int]
 """Number of edits; then, among equally short scripts, how much they change."""
@@ -40,11 +40,12 @@ def difference(a: Architecture, b: Architecture) -> Proposal:
             f"for {b.input_shape} and {b.classes}"
         )
         return Proposal(None, (), "", problem, None, b.layers)
-    edits = _script(a.layers, b.layers)
+    edits = between(a.layers, b.layers)
     return Proposal(b, edits, describe(a, edits), None, None, b.layers)
 
 
-def _script(old: tuple[Layer, ...], new: tuple[Layer, ...]) -> tuple[Edit, ...]:
+def between(old: tuple[Layer, ...], new: tuple[Layer, ...]) -> tuple[Edit, ...]:
+    """Give the fewest edits that turn layers into others, whether or not these are a network."""
     # Wagner and Fischer's table of the cheapest way to each pair of prefixes.
     costs: list[list[Cost]] = [[(0, 0)] * (len(new) + 1) for _ in range(len(old) + 1)]
     for i in range(len(old) + 1):

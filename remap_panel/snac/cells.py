@@ -1,0 +1,178 @@
+"""What the editor shows of each layer, as plain values: its picture, its words, its marks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Any, TypeAlias
+
+from remap_panel.draft import layer_of
+from remap_panel.snac.layout import Block, Size, arrange
+from remap_panel.snac.svg import piece
+from remap_panel.theme import OUTPUT
+from remap_ray.space import KINDS, Dense, Layer, Shape
+from remap_ray.space.edits import NAMES
+from remap_ray.space.layers import Parameter, Value
+
+__all__ = ["Cell", "bars", "cells", "kinds", "possible"]
+
+Cell: TypeAlias = dict[str, Any]
+
+MEASURES = Size("editor", 40, 40, 0, 16, 84, 40, 3.5, 1, 4, 1.35, 1.35, 2.1)
+"""Blocks wide enough for a finger, however many there are: the editor breaks lines."""
+
+PALETTE = Size("palette", 26, 26, 0, 30, 30, 30, 3, 1, 4, 1, 1, 1.8)
+"""Blocks in the palette, where no tensor has a size yet."""
+
+Grids: TypeAlias = Mapping[str, Mapping[str, Sequence[Value]]]
+
+
+def cells(
+    layers: Sequence[Layer],
+    input_shape: Shape,
+    shapes: Sequence[Shape],
+    classes: int,
+    *,
+    notes: Mapping[int, str] | None = None,
+    faults: Mapping[int, str] | None = None,
+    changed: Mapping[int, str] | None = None,
+    gaps: Collection[int] = (),
+    grids: Grids | None = None,
+) -> list[Cell]:
+    """Give what is shown of each layer, and last of the output layer.
+
+    Parameters
+    ----------
+    layers
+        They need not be a network.
+    input_shape, shapes
+        What enters the first, and what leaves each; empty where that is not known.
+    classes
+        Units of the output layer.
+    notes, faults
+        By layer, words that belong to it, and why it cannot stand there.
+    changed
+        By layer, ``added`` or ``changed``.
+    gaps
+        Places before which something was taken out.
+    grids
+        By kind and parameter the values that a variation may draw; all declared ones by default.
+    """
+    whole = all(shapes)
+    leaving = (input_shape, *shapes, (classes,) if whole else ())
+    chip = arrange((*layers, Dense(classes)), leaving, MEASURES)
+    made = []
+    for block, layer in zip(chip.blocks, (*layers, None), strict=True):
+        at = block.index
+        fault = (faults or {}).get(at, "")
+        made.append(
+            {
+                "svg": piece(chip, block),
+                "top": block.y,
+                "kind": block.style,
+                "name": KINDS[block.kind].name if layer else "output",
+                "words": block.words,
+                "said": _said(block),
+                "size": _size(block.shape),
+                "text": layer.text if layer else "",
+                "values": {name: getattr(layer, name) for name in layer.parameters()}
+                if layer
+                else {},
+                "can": possible(layer, grids),
+                "note": (notes or {}).get(at, ""),
+                "fault": fault,
+                "mark": (changed or {}).get(at, ""),
+                "gap": at in gaps,
+            }
+        )
+    return made
+
+
+def possible(layer: Layer | None, grids: Grids | None = None) -> list[str]:
+    """Give the types of edits that a variation could make at a layer; None is the output layer."""
+    if layer is None:
+        return ["prepend"]
+    grid = {name: one.grid for name, one in layer.parameters().items()}
+    values = grid if grids is None else grids.get(layer.kind, {})
+    other = any(value != getattr(layer, name) for name, some in values.items() for value in some)
+    return [name for name in NAMES if name != "reparameterize" or other]
+
+
+def bars(importance: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Give where the bar of each layer's importance ends, from -1 to 1 of the largest there is.
+
+    Parameters
+    ----------
+    importance
+        By layer: ``delta``, the difference in accuracy without it; ``low`` and ``high``, the ends
+        of its interval, None where unknown; ``words``; ``clear``, whether it has an effect.
+    """
+    ends = [
+        abs(one[name])
+        for one in importance.values()
+        for name in ("delta", "low", "high")
+        if one.get(name) is not None
+    ]
+    most = max(ends, default=0) or 1
+    return {
+        layer: {
+            "to": one["delta"] / most,
+            "low": None if one.get("low") is None else one["low"] / most,
+            "high": None if one.get("high") is None else one["high"] / most,
+            "short": f"{one['delta']:+.3f}".replace("-", "−").replace("0.", ".", 1),
+            "words": one.get("words", ""),
+            "clear": bool(one.get("clear")),
+        }
+        for layer, one in importance.items()
+    }
+
+
+def kinds() -> list[dict[str, Any]]:
+    """Give the palette: every declared kind with a picture, and what its parameters may be."""
+    return [
+        {
+            "kind": kind,
+            "name": cls.name,
+            "svg": _picture(layer_of(kind)),
+            "words": layer_of(kind).words,
+            "about": (cls.__doc__ or "").strip().partition("\n")[0],
+            "needed": [one.name for one in fields(cls) if one.default is MISSING],
+            "parameters": [_declared(name, one) for name, one in cls.parameters().items()],
+        }
+        for kind, cls in KINDS.items()
+    ]
+
+
+def _declared(name: str, parameter: Parameter) -> dict[str, Any]:
+    picks = sorted(parameter.grid) if not parameter.choices else list(parameter.choices)
+    return {
+        "name": name,
+        "words": name.replace("_", " "),
+        "picks": picks,
+        "choices": bool(parameter.choices),
+        "whole": parameter.type is int,
+        "low": parameter.low,
+        "high": parameter.high,
+    }
+
+
+def _picture(layer: Layer) -> str:
+    chip = arrange((layer, Dense(2)), ((1,), (1,), (2,)), PALETTE)
+    return piece(chip, chip.blocks[0])
+
+
+def _said(block: Block) -> str:
+    place = "output" if block.style == OUTPUT else f"{block.index}"
+    if not block.shape:
+        return f"{place}: {block.words}, whose size is not known"
+    size = "×".join(map(str, block.shape))
+    values = f" = {block.values:,} values" if len(block.shape) > 1 else " values"
+    parameters = f"{block.parameters:,} parameters" if block.parameters else "no parameters"
+    return f"{place}: {block.words}, {size}{values} leave it, {parameters}"
+
+
+def _size(shape: Shape) -> list[str]:
+    """Give a shape in two short lines: channels or units, then the image."""
+    if not shape:
+        return ["?", ""]
+    return [str(shape[0]), "×".join(map(str, shape[1:]))]
