@@ -152,7 +152,8 @@ def lines(
         made: tuple[Any, ...] = (model, epochs, reason, effect, chosen, number in drawer)
         line = before.get(number)
         if line is None or not _same(line, made):
-            line = Line(*made, row=_row(baseline, *made, names=names))
+            row = _row(baseline, model, epochs, reason, effect, chosen, number in drawer, names)
+            line = Line(model, epochs, reason, effect, chosen, number in drawer, row)
         found[number] = line
     return found
 
@@ -175,7 +176,6 @@ def _row(
     effect: Effect | None,
     chosen: tuple[tuple[int, str], ...],
     kept: bool,
-    *,
     names: Sequence[str],
 ) -> Row:
     more = model.parameters - baseline.parameters
@@ -229,7 +229,8 @@ def _accuracy(model: Model, effect: Effect | None) -> tuple[float | None, str, s
         return None, "…", "unclear", "The baseline must be trained too; then it is worked out"
     one = effect.overall
     words = deltas.said(one)
-    text = f"{deltas.signed(one.value)} ({deltas.signed(one.low)} to {deltas.signed(one.high)})"
+    span = f"{deltas.signed(one.low, 2)} to {deltas.signed(one.high, 2)}"
+    text = f"{deltas.signed(one.value)} ({span})"
     tone = ("good" if one.low > 0 else "bad") if one.clear else "unclear"
     return one.value, text, tone, words
 

@@ -116,10 +116,10 @@ class Deltas:
         return Effect(delta(parent, child), tuple(classes))
 
 
-def signed(value: float) -> str:
+def signed(value: float, places: int = 3) -> str:
     """Write a difference of accuracies: ``+.042``, ``−.010``, ``±0``."""
-    text = f"{value:+.3f}".replace("-", "−").replace("0.", ".", 1)
-    return "±0" if value == 0 else text
+    text = f"{value:+.{places}f}".replace("-", "−").replace("0.", ".", 1)
+    return text if text.strip("+−.0") else "±0"
 
 
 def said(one: Delta) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from remap_panel import snac, wording
@@ -21,7 +21,6 @@ __all__ = [
     "head_html",
     "preview_html",
     "price_html",
-    "unusable",
 ]
 
 STYLE = """
@@ -57,19 +56,21 @@ summary { cursor: pointer; color: var(--remap-muted); }
 .price li:not(:first-child) { display: inline; color: var(--remap-muted); font-size: 12px; }
 .price li:not(:first-child):not(:last-child)::after { content: " · "; }
 ul.preview {
-  display: grid; grid-template-columns: repeat(auto-fill, minmax(225px, 1fr)); gap: 6px;
-  margin: 4px 0 0; padding: 0; max-height: 232px; overflow: auto; list-style: none;
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 6px;
+  margin: 4px 0 0; padding: 0; max-height: 216px; overflow: auto; list-style: none;
 }
 ul.preview > li {
-  display: flex; flex-direction: column; gap: 3px; padding: 6px 8px; min-width: 0;
+  display: flex; gap: 8px; align-items: center; padding: 4px 8px; min-width: 0; min-height: 44px;
   border: 1px solid var(--remap-border); border-radius: 6px;
 }
-ul.preview > li > .top { display: flex; gap: 6px; align-items: flex-start; min-height: 34px; }
-ul.preview .chip { flex: 1; min-width: 0; overflow: hidden; }
-ul.preview .words { overflow-wrap: anywhere; line-height: 1.3; }
+ul.preview .chip { flex: 0 0 88px; overflow: hidden; line-height: 0; }
+ul.preview .chip svg { max-width: 88px; }
+ul.preview .told { flex: 1; min-width: 0; line-height: 1.3; }
+ul.preview .words { display: block; overflow-wrap: anywhere; }
 ul.preview .cost { color: var(--remap-muted); font-size: 12px; }
 ul.preview .problem { color: var(--remap-bad); font-size: 12px; }
 ul.preview .exists { color: var(--remap-muted); font-size: 12px; font-style: italic; }
+ul.preview .tools { display: flex; flex: none; gap: 4px; }
 li.is-struck .words { text-decoration: line-through; color: var(--remap-muted); }
 li.is-struck .chip { opacity: 0.35; }
 .tool {
@@ -82,6 +83,7 @@ li.is-struck .chip { opacity: 0.35; }
 .empty { padding: 36px 12px; text-align: center; color: var(--remap-muted); }
 .note { color: var(--remap-muted); font-size: 12px; }
 @media (max-width: 600px) {
+  ul.preview { grid-template-columns: minmax(0, 1fr); }
   .head > .modes { margin-left: 0; }
   ul.preview { max-height: none; }
 }
@@ -109,32 +111,26 @@ def head_html(model: Model | None, parent: Model | None) -> str:
         button(words, "mode", mode, toggle=True, label="") for mode, words in MODES.items()
     )
     facts = f"{model.parameters:,} parameters · accuracy {wording.accuracy(model.accuracy)}"
+    if model.accuracy is None:
+        facts += " (not trained yet: its children wait for it to be compared with)"
     return (
         f'<div class="head"><h2>Baseline {model.name}</h2><span class="facts">{facts}</span>{come}'
         f'<div class="modes" role="group" aria-label="How children are made">{modes}</div></div>'
     )
 
 
-def controls_html(settings: Settings, chosen: Collection[int], space: Space) -> str:
+def controls_html(settings: Settings, space: Space) -> str:
     """Write what can be set in the mode of now."""
     limit = settings.parameters
     usual = space.limits.parameters
     hint = "any" if usual is None else f"{usual:,}"
     most = (
-        '<label>at most <input class="wide" type="text" inputmode="numeric" data-act="parameters" '
+        '<label>children of at most <input class="wide" type="text" inputmode="numeric" '
+        'data-act="parameters" '
         f'data-key="parameters" value="{"" if limit is None else f"{limit:,}"}" '
         f'placeholder="{hint}" aria-label="Parameters of a child at most"> parameters</label>'
     )
-    if settings.mode == "ablations":
-        which = "all layers" if not chosen else f"{len(chosen)} chosen layers"
-        which = "1 chosen layer" if len(chosen) == 1 else which
-        clear = button("All layers", "all", enabled=bool(chosen))
-        said = (
-            f'<span class="note">One child without each of {which}. Drag over the layers, or click '
-            "them, to choose.</span>"
-        )
-        return f'<div class="controls">{said}{clear}{most}</div>'
-    if settings.mode == "handcrafted":
+    if settings.mode != "variations":
         return f'<div class="controls">{most}</div>'
     low, high = settings.changes
     known = [kind for kind in KINDS if kind in space.grids]
@@ -231,9 +227,10 @@ def _card(place: int, one: Offered, layers: Sequence[Layer], *, tools: bool) -> 
         cost = f"{made.parameter_count:,} parameters ({more}){about}"
         said.append(f'<span class="cost">{cost}</span>')
     struck = ' class="is-struck"' if one.struck else ""
+    tools_html = f'<span class="tools">{buttons}</span>' if buttons else ""
     return (
-        f'<li{struck} data-place="{place}"><div class="top"><span class="chip">{chip}</span>'
-        f'{buttons}</div><span class="words">{words}</span>{"".join(said)}</li>'
+        f'<li{struck} data-place="{place}"><span class="chip">{chip}</span><span class="told">'
+        f'<span class="words">{words}</span>{"".join(said)}</span>{tools_html}</li>'
     )
 
 
@@ -253,11 +250,3 @@ def children_html(count: int, baseline: str, found: Sequence[Summary], *, descen
     return (
         f'<div class="head"><h2>{escape(title)}</h2><div class="modes">{toggle}</div></div>{listed}'
     )
-
-
-def unusable(model: Model) -> str:
-    """Say why a model cannot be a baseline yet; empty where it can."""
-    # Children of a model that is not trained can be made, but nothing tells what they gained.
-    if model.accuracy is None:
-        return f"{model.name} is not trained: its children will have nothing to be compared with"
-    return ""
