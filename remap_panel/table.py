@@ -63,7 +63,7 @@ class Column:
         seen only when hovered; ``drawn`` a key that changes when the drawing does; ``actions`` the
         names of the buttons that the row has now; ``note`` a text that a person may change;
         ``check`` whether the row is ticked; ``handle`` None: by it the row is dragged to another
-        place of the natural order.
+        place of the natural order; False where this row stays.
     width
         Its least width in px.
     grow
