@@ -185,7 +185,7 @@ class Settings:
         kinds, parameters = form.get("kinds"), form.get("parameters")
         baselines = form.get("baselines")
         return Settings(
-            str(form.get("mode")) if form.get("mode") in MODES else usual.mode,
+            str(form.get("mode")) if form.get("mode") in list(MODES) else usual.mode,
             _number(form.get("count"), *COUNTS, usual.count),
             (fewest, _number(pair[1], fewest, CHANGES[1], max(fewest, usual.changes[1]))),
             None if parameters is None else _number(parameters, 0, 10**12, 0) or None,
@@ -194,9 +194,10 @@ class Settings:
             else usual.kinds,
             form.get("descendants") is True,
             {
-                int(key): Chosen.from_dict(one)
-                for key, one in (baselines if isinstance(baselines, list) else ())
-                if isinstance(key, int) and isinstance(one, Mapping)
+                one[0]: Chosen.from_dict(one[1])
+                for one in (baselines if isinstance(baselines, list) else ())
+                if isinstance(one, list) and len(one) == 2
+                if isinstance(one[0], int) and isinstance(one[1], Mapping)
             },
         )
 

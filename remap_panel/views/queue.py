@@ -91,7 +91,7 @@ STYLE = """
 .muted { color: var(--remap-muted); }
 label { display: inline-flex; gap: 6px; align-items: center; white-space: nowrap; }
 input, select {
-  width: 4.6em; padding: 3px 6px; color: var(--remap-text); font: inherit;
+  width: 8em; padding: 3px 6px; color: var(--remap-text); font: inherit;
   background: var(--remap-surface); border: 1px solid var(--remap-border); border-radius: 6px;
 }
 select { width: auto; }
@@ -264,7 +264,7 @@ def head_html(snapshot: Snapshot, wished: Wished, ticked: Sequence[Model], origi
 def _together(ticked: Sequence[Model]) -> str:
     """Write what can be done with the ticked models together."""
     if not ticked:
-        return '<span class="muted">tick rows to move or cancel several</span>'
+        return '<span class="muted">Tick rows to move or cancel several</span>'
     states = {
         name: sum(one.status in wanted for one in ticked) for name, (_, wanted) in FILTERS.items()
     }
@@ -296,7 +296,7 @@ class Queue(Viewer):
         self._active = 0
         path = shlex.quote(str(state.study.path))
         self.head = Sheet(self._act, stylesheets=[STYLE], css_classes=["remap-queue-head"])
-        self.bell = Bell(margin=(0, 0, 6, 0))
+        self.bell = Bell(margin=(0, 0, 0, 6))
         self.table = LiveTable(
             COLUMNS,
             self._rows,
@@ -318,7 +318,8 @@ class Queue(Viewer):
         state.param.watch(self._mark, ["hovered", "inspected"])
 
     def __panel__(self) -> Viewable:
-        return pn.Column(self.head, self.bell, self.table, sizing_mode="stretch_both", margin=0)
+        head = pn.Row(self.head, self.bell, sizing_mode="stretch_width", margin=0)
+        return pn.Column(head, self.table, sizing_mode="stretch_both", margin=0)
 
     def _show(self) -> None:
         snapshot = self._state.snapshot
