@@ -22,10 +22,11 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from remap_panel import status
+from remap_panel.export_command import add_export, add_snac
 from remap_panel.queue_command import add_queue
 from remap_ray.errors import InvalidRequest, RemapError
 from remap_ray.space import KINDS, SPACES, Limits, Space
-from remap_ray.study import Status, Study, open_study
+from remap_ray.study import Holder, Status, Study, announce, open_study
 from remap_ray.study.directory import DATABASE
 from remap_ray.version import VERSION
 
@@ -167,6 +168,8 @@ def _train(path: Path, given: argparse.Namespace, *, until_done: bool) -> int:
         if until_done and _is_complete(study):
             print(f"nothing to do: {status.headline(study)}")
             return 0
+        # Ray and what it needs take seconds to load.
+        announce(study, Holder.this_process("remap train"))
         from remap_ray.cluster.run import run_queue
 
         wanted = Wanted(given.workers, given.gpus_per_model, given.address, given.logical_gpus)
@@ -401,6 +404,8 @@ def _parser() -> Parser:
     one.add_argument("--no-train", action="store_true", help="only show")
 
     add_queue(commands, print)
+    add_export(commands, print)
+    add_snac(commands, print)
 
     one = _command(commands, "status", show_status, "say where a study stands")
     _add_study(one)

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import final
 
-from remap_ray.errors import RemapError
+from remap_ray.errors import RemapError, StudyBusy
+from remap_ray.study import Holder, announce, open_study
 
 __all__ = ["LOG_NAME", "Training", "TrainingEnded", "training"]
 
@@ -49,6 +50,9 @@ class Training:
                 # Ctrl-C in the terminal is for the server, which then ends this in order.
                 start_new_session=True,
             )
+        # Its own word comes only after Python and its modules have loaded.
+        with suppress(StudyBusy), open_study(path) as study:
+            announce(study, Holder.process("remap train", self._process.pid))
 
     def check(self) -> None:
         """Raise `TrainingEnded` where the process ended with an error."""

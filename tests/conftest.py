@@ -10,6 +10,9 @@ from remap_ray.study import Study
 from tests import laws, synthetic
 from tests.processes import REMAP, Started
 
+# On a busy machine every example may take long, and no test asserts a time.
+settings.register_profile("daily", deadline=None)
+settings.load_profile("daily")
 # Here, so that `--hypothesis-profile nightly` finds it before any test is read.
 settings.register_profile("nightly", max_examples=laws.NIGHTLY, deadline=None)
 

@@ -33,7 +33,11 @@ class Holder:
     @staticmethod
     def this_process(name: str) -> Holder:
         """Describe the calling process."""
-        pid = os.getpid()
+        return Holder.process(name, os.getpid())
+
+    @staticmethod
+    def process(name: str, pid: int) -> Holder:
+        """Describe a process of this host."""
         return Holder(name, socket.gethostname(), pid, psutil.Process(pid).create_time())
 
     @property

@@ -40,7 +40,7 @@ def announce(study: Study, holder: Holder) -> None:
         row = connection.execute(select(schema.lease)).mappings().first()
         now = study.clock()
         if row is not None:
-            _refuse_second(row, now)
+            _refuse_second(row, now, holder)
         starting = {
             "holder": holder.words,
             "host": holder.host,
@@ -74,11 +74,13 @@ def withdraw(study: Study, holder: Holder) -> None:
             connection.execute(update(schema.lease).values(starting=None))
 
 
-def _refuse_second(row: RowMapping, now: float) -> None:
+def _refuse_second(row: RowMapping, now: float, holder: Holder) -> None:
     if is_alive(row, now):
         raise StudyBusy(row["holder"], max(0.0, now - row["heartbeat"]))
-    if is_starting(row["starting"], now):
-        raise StudyBusy(row["starting"]["holder"], max(0.0, now - row["starting"]["since"]))
+    starting = row["starting"]
+    # Whoever starts a process may announce it, which then does so itself.
+    if is_starting(starting, now) and starting["pid"] != holder.pid:
+        raise StudyBusy(starting["holder"], max(0.0, now - starting["since"]))
 
 
 def take_lease(study: Study, holder: Holder, workers: int) -> Lease:

@@ -13,7 +13,7 @@ from torch import Tensor
 from remap_ray.errors import DataError
 from remap_ray.training.datasets import scaled
 
-__all__ = ["LabelledImages", "Prepared", "Tensors", "prepare"]
+__all__ = ["LabelledImages", "Prepared", "Tensors", "prepare", "tensors"]
 
 MOST_CLASSES = 256
 """Predictions are kept as one byte per item."""
@@ -110,10 +110,11 @@ def prepare(
             f"validation images {validation.images.shape[1:]}; they must be alike"
         )
     largest = max(int(part.labels.max()) for part in parts.values())
-    return Prepared(_tensors(train, device), _tensors(validation, device), largest + 1)
+    return Prepared(tensors(train, device), tensors(validation, device), largest + 1)
 
 
-def _tensors(part: LabelledImages, device: torch.device | str) -> Tensors:
+def tensors(part: LabelledImages, device: torch.device | str) -> Tensors:
+    """Copy one part of a data set to a device, as a network shall see it."""
     # Copied in any case: torch must not see memory that is read-only.
     images = np.array(scaled(part.images).transpose(0, 2, 3, 1), np.float32, order="C")
     labels = np.array(part.labels, np.int64)

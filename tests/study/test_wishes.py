@@ -173,8 +173,9 @@ def test_whoever_is_about_to_train_a_study_says_so(toy_study: Study) -> None:
     announce(toy_study, ME)
     heartbeat = toy_study.heartbeat()
     assert (heartbeat.alive, heartbeat.starting, heartbeat.said) == (True, True, "starting")
+    announce(toy_study, ME)
     with pytest.raises(StudyBusy, match="is being trained already by test"):
-        announce(toy_study, ME)
+        announce(toy_study, Holder("other", ME.host, 1, 0.0))
     # A wish to end that comes before the scheduler is there holds for it.
     toy_study.wish_end()
     lease = lease_of(toy_study)

@@ -1,0 +1,116 @@
+"""``remap export`` and ``remap snac``: what a person takes home from a study."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from remap_panel.snac import SIZES, draw
+from remap_ray.errors import InvalidRequest
+from remap_ray.study import Study, open_study
+
+__all__ = ["add_export", "add_snac", "picture"]
+
+Say = Callable[[str], None]
+
+
+def add_export(commands: Any, say: Say) -> None:
+    """Add ``export`` to the subcommands of ``remap``; ``say`` prints a line."""
+    parser = commands.add_parser(
+        "export",
+        help="write a model as code, weights, ONNX and a card, or a study as a table",
+        description="Write a model into a folder of its own, or all models of a study as a table.",
+    )
+    parser.add_argument("study", type=Path, metavar="STUDY", help="the study's directory")
+    parser.add_argument("model", nargs="?", type=number, metavar="MODEL", help="such as m17")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="a folder that is not there yet"
+    )
+    parser.add_argument(
+        "--no-test", action="store_true", help="do not load the data to measure the test part"
+    )
+    onnx = parser.add_mutually_exclusive_group()
+    onnx.add_argument("--onnx", action="store_true", help="insist on an ONNX file")
+    onnx.add_argument("--no-onnx", action="store_true", help="write no ONNX file")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="all models: .csv or .parquet")
+    parser.add_argument(
+        "--predictions", type=Path, metavar="FILE", help="all validation predictions: .npz"
+    )
+    parser.set_defaults(run=lambda given: _export(given, say))
+
+
+def add_snac(commands: Any, say: Say) -> None:
+    """Add ``snac`` to the subcommands of ``remap``."""
+    parser = commands.add_parser(
+        "snac", help="draw models for a paper", description="Draw the chips of models as SVG."
+    )
+    parser.add_argument("study", type=Path, metavar="STUDY", help="the study's directory")
+    parser.add_argument("model", type=number, metavar="MODEL", help="such as m17")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="an .svg")
+    parser.add_argument("--size", choices=tuple(SIZES), default="large", help="default large")
+    parser.set_defaults(run=lambda given: _snac(given, say))
+
+
+def number(text: str) -> int:
+    """Read a model's number, as ``17`` or ``m17``."""
+    digits = text.removeprefix("m")
+    if not (digits.isascii() and digits.isdigit()):
+        raise argparse.ArgumentTypeError(f"must be a model such as m17, not {text!r}")
+    return int(digits)
+
+
+def picture(study: Study, model: int) -> str:
+    """Draw a model's chip with its name, as SVG text."""
+    one = study.model(model)
+    return draw(one.architecture, "large", f"{study.name} {one.name}").svg
+
+
+def _export(given: argparse.Namespace, say: Say) -> int:
+    from remap_ray.export.table import export_predictions, export_table  # noqa: PLC0415
+
+    if given.model is None and given.table is None and given.predictions is None:
+        raise InvalidRequest(
+            "nothing to export was named: give a MODEL with -o DIR, --table FILE or "
+            "--predictions FILE"
+        )
+    if (given.model is None) != (given.output is None):
+        raise InvalidRequest("a MODEL is exported into a folder: give both MODEL and -o DIR")
+    with open_study(given.study) as study:
+        if given.table is not None:
+            count = export_table(study, given.table)
+            say(f"{given.table}: {count} models")
+        if given.predictions is not None:
+            count = export_predictions(study, given.predictions)
+            say(f"{given.predictions}: the predictions of {count} models")
+        if given.model is not None:
+            _export_model(study, given, say)
+    return 0
+
+
+def _export_model(study: Study, given: argparse.Namespace, say: Say) -> None:
+    # What follows loads torch, which tables do without.
+    from remap_ray.export.bundle import export_model  # noqa: PLC0415
+
+    onnx = True if given.onnx else False if given.no_onnx else None
+    done = export_model(
+        study,
+        given.model,
+        given.output,
+        picture=picture(study, given.model),
+        test=not given.no_test,
+        onnx=onnx,
+    )
+    accuracy = "not measured" if done.accuracy is None else f"{done.accuracy:.4f}"
+    say(f"{done.folder}: {', '.join(done.files)}")
+    say(f"accuracy on the test part: {accuracy}")
+    say(done.onnx)
+
+
+def _snac(given: argparse.Namespace, say: Say) -> int:
+    with open_study(given.study) as study:
+        one = study.model(given.model)
+        drawing = draw(one.architecture, given.size, f"{study.name} {one.name}")
+        say(str(drawing.save(given.output)))
+    return 0

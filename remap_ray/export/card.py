@@ -1,0 +1,163 @@
+"""The model card: what a model is, how it was found, and what it was measured to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remap_ray.export.measured import Latency, Tested
+from remap_ray.study import Model, Study
+from remap_ray.version import VERSION
+
+__all__ = ["card", "lineage"]
+
+WIDEST = 20
+"""Classes up to which the confusion matrix stands in the card."""
+
+
+def lineage(study: Study, number: int) -> list[Model]:
+    """Give a model and its ancestors, the oldest first."""
+    found = [study.model(number)]
+    while (parent := found[-1].parent) is not None:
+        found.append(study.model(parent))
+    return found[::-1]
+
+
+def card(
+    study: Study,
+    model: Model,
+    *,
+    tested: Tested | None,
+    latency: Latency,
+    weights_bytes: int,
+    processor: str,
+    onnx: str,
+    torch_version: str,
+) -> str:
+    """Write the card as Markdown.
+
+    Parameters
+    ----------
+    tested
+        What it does with the test part, or None where that was not measured.
+    processor
+        What the latency was measured on, in words.
+    onnx
+        What is to be said of the ONNX file, one sentence.
+    """
+    data, recipe = study.data, study.recipe
+    architecture = model.architecture
+    channels, height, width = data.input_shape
+    parts = [
+        f"# {_escaped(study.name)} {model.name}",
+        (
+            f"An image classifier with {model.parameters:,} parameters, found and exported with "
+            f"REMAP {VERSION}."
+        ),
+        "## What",
+        _table(
+            ("", ""),
+            [
+                ("takes", f"images {channels} x {height} x {width} (channels, height, width)"),
+                ("tells apart", ", ".join(map(_escaped, data.class_names))),
+                ("layers", f"`{architecture.text}`"),
+                ("identity", f"`{model.identity}`"),
+                ("parameters", f"{model.parameters:,}"),
+                ("multiply-adds per image", f"{model.multiply_adds:,}"),
+                ("operations per image", f"{model.flops:,}"),
+                ("weights", f"{weights_bytes:,} bytes, float32"),
+                (
+                    "latency",
+                    (
+                        f"{latency.median:.3g} ms per image (quickest {latency.quickest:.3g} ms), "
+                        f"median of {latency.runs} forward passes of one image on one thread of "
+                        f"{_escaped(processor)}, torch {torch_version}, channels_last"
+                    ),
+                ),
+            ],
+        ),
+        "## Accuracy",
+        _accuracy(model, tested, data.sizes, data.class_names),
+        "## From which data, and how it was trained",
+        (
+            f"Data set `{_escaped(data.name)}` (fingerprint `{data.fingerprint}`): "
+            f"{data.sizes[0]:,} training, {data.sizes[1]:,} validation and "
+            f"{data.sizes[2]:,} test images. "
+            f"{model.epochs} epochs of Adam, batches of {recipe.batch_size}, learning rate "
+            f"{recipe.learning_rate:g} times {recipe.decay:g} after each epoch, seed {model.seed}"
+            f"{f'; {_escaped(model.stopped)}' if model.stopped else ''}."
+        ),
+        "## How it was found",
+        _lineage(study, model),
+        "## Files",
+        (
+            "- `model.py`: the network, which needs only torch (and safetensors for its weights).\n"
+            "- `weights.safetensors`: its weights.\n"
+            "- `architecture.json`: the layers, as REMAP reads them.\n"
+            f"- `snac.svg`: its picture.\n- {onnx}"
+        ),
+        "## What is not known",
+        (
+            "The accuracy is that of one training with one seed on one division of the data. "
+            "Nothing was measured on images from elsewhere."
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _accuracy(
+    model: Model, tested: Tested | None, sizes: tuple[int, int, int], names: Sequence[str]
+) -> str:
+    on_validation = (
+        f"On the {sizes[1]:,} validation images, by which it was chosen: {model.accuracy:.4f}; "
+        f"on the training images: {model.train_accuracy:.4f}."
+    )
+    if tested is None:
+        return f"{on_validation} It was not measured on the test part."
+    found = (
+        f"**{tested.accuracy:.4f} on the {tested.items:,} test images**, which no model of the "
+        "study has been trained or chosen by; measured when this was written."
+    )
+    of_classes = _table(
+        ("class", "labelled right", "items"),
+        [
+            (_escaped(name), "" if right != right else f"{right:.4f}", f"{row.sum():,}")  # noqa: PLR0124 - NaN
+            for name, right, row in zip(names, tested.of_classes, tested.confusion, strict=True)
+        ],
+    )
+    parts = [found, on_validation, of_classes]
+    if len(names) <= WIDEST:
+        parts += [
+            "Confusion matrix of the test part: rows are true classes, columns predicted ones.",
+            _table(
+                ("", *map(_escaped, names)),
+                [
+                    (_escaped(name), *(f"{count:,}" for count in row))
+                    for name, row in zip(names, tested.confusion.tolist(), strict=True)
+                ],
+            ),
+        ]
+    return "\n\n".join(parts)
+
+
+def _lineage(study: Study, model: Model) -> str:
+    lines = []
+    for one in lineage(study, model.number):
+        says = f"{one.origin}" if one.parent is None else f"{one.origin} of m{one.parent}"
+        words = f": {_escaped(one.words)}" if one.words else ""
+        accuracy = "not trained" if one.accuracy is None else f"accuracy {one.accuracy:.4f}"
+        lines.append(
+            f"1. **{one.name}** ({says}){words}. {one.parameters:,} parameters, {accuracy}. "
+            f"`{one.architecture.text}`"
+        )
+    return "\n".join(lines)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _escaped(text: str) -> str:
+    """Keep a name from becoming Markdown or HTML."""
+    escaped = "".join(f"\\{one}" if one in "\\`*_{}[]()#+!|~$" else one for one in text)
+    return " ".join(escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())

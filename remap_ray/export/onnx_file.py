@@ -1,0 +1,102 @@
+"""A network as ONNX, held against torch on real images before it is written."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from remap_ray.errors import InvalidRequest, RemapError
+
+__all__ = ["ITEMS", "TOLERANCE", "OnnxDiffers", "is_there", "onnx_bytes"]
+
+TOLERANCE = 1e-4
+"""Largest difference of a logit from torch's that is let through."""
+
+ITEMS = 1_000
+"""Images on which both are compared; fewer where there are fewer."""
+
+LIBRARIES = ("onnx", "onnxruntime", "onnxscript")
+
+
+class OnnxDiffers(RemapError, ArithmeticError):
+    """The ONNX file gives other logits than torch. A defect of the exporter's.
+
+    Raised by `onnx_bytes`; caught by the command line, which prints it. Nothing is written.
+    """
+
+
+def is_there() -> bool:
+    """Say whether the libraries that it takes are installed (``pip install remap-nas[export]``)."""
+    try:
+        for name in LIBRARIES:
+            import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+def onnx_bytes(network: nn.Sequential, images: torch.Tensor) -> tuple[bytes, float]:
+    """Export a network in evaluation mode, for any number of images at a time.
+
+    Parameters
+    ----------
+    images
+        float32 (N, C, H, W), N at least 1: on up to `ITEMS` of them both are compared.
+
+    Returns
+    -------
+    bytes
+        The model, input ``images`` and output ``logits``.
+    float
+        The largest difference of a logit from torch's.
+
+    Raises
+    ------
+    InvalidRequest
+        The libraries are not installed.
+    OnnxDiffers
+        A logit differs by more than `TOLERANCE`.
+    """
+    if not is_there():
+        raise InvalidRequest(
+            f"ONNX needs {', '.join(LIBRARIES)}: install remap-nas[export], or leave ONNX out"
+        )
+    images = images[:ITEMS].contiguous()
+    file = io.BytesIO()
+    batch = torch.export.Dim("batch", min=1)
+    with warnings.catch_warnings():
+        # The exporter warns of its own deprecated ways.
+        warnings.simplefilter("ignore")
+        program: Any = torch.onnx.export(
+            network,
+            (images[:2] if len(images) > 1 else images,),
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: batch},),
+            dynamo=True,
+            verbose=False,
+        )
+        program.save(file)
+        import onnxruntime  # noqa: PLC0415 - an extra that most people do without
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(
+            file.getvalue(), options, providers=["CPUExecutionProvider"]
+        )
+    with torch.inference_mode():
+        expected = network(images).numpy()
+    (logits,) = session.run(["logits"], {"images": images.numpy()})
+    apart = float(np.abs(logits - expected).max())
+    if not apart <= TOLERANCE:
+        raise OnnxDiffers(
+            f"the ONNX file gives logits that differ from torch's by up to {apart:.2g}, more "
+            f"than {TOLERANCE:g}; it was not written"
+        )
+    return file.getvalue(), apart
