@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -31,6 +32,8 @@ PROJECTIONS = {
 
 COMPARED = 6
 """Models that can be compared side by side at most."""
+
+LOG = logging.getLogger(__name__)
 
 LINKED = (
     "inspected", "projection", "classes", "needs", "selection", "comparison", "item", "tab",
@@ -234,7 +237,11 @@ class ExplorerState(param.Parameterized):
             return
         classes = {str(label): weight for label, weight in self.classes.items()}
         form = {**self.needs.to_dict(), "classes": classes}
-        self._write(lambda: self.study.keep_needs(self._browser, form))
+        try:
+            self.study.keep_needs(self._browser, form)
+        except RemapError as error:
+            # A study that cannot be written is looked at all the same: the address has the needs.
+            LOG.debug("needs are not kept: %s", error)
 
     def _keep_settings(self) -> None:
         if self._browser:

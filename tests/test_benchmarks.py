@@ -36,6 +36,7 @@ MARKS = {
     "growth": [pytest.mark.slow],
     "queue": [pytest.mark.slow, pytest.mark.ray],
     "page": [pytest.mark.slow, pytest.mark.browser],
+    "watching": [pytest.mark.slow, pytest.mark.browser],
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import final
 
 import panel as pn
@@ -22,7 +21,7 @@ __all__ = ["Drawer", "Judgement", "head_html", "rows"]
 COLUMNS = (
     Column("handle", "", "handle", width=24, sortable=False),
     Column("ticked", "", "check", width=28, sortable=False, hint="Compare"),
-    Column("name", "Model", width=58),
+    Column("name", "Model", width=62, sortable=False),
     Column("snac", "Layers", "drawn", width=64, grow=3, keep=3, sortable=False),
     Column(
         "accuracy",
@@ -33,7 +32,7 @@ COLUMNS = (
         descending=True,
         hint="Accuracy on the validation images, after the last epoch",
     ),
-    Column("parameters", "Params", "number", width=70, keep=1, right=True),
+    Column("parameters", "Params", "number", width=76, keep=1, right=True),
     Column("needs", "Needs", "sign", width=52, keep=4, hint="Whether it meets what you need"),
     Column("note", "Note", "note", width=60, grow=2, keep=2),
     Column(
@@ -51,8 +50,8 @@ Click a circle in the overview to keep a model here."""
 
 STYLE = """
 :host { padding: 0 6px 4px; box-sizing: border-box; }
-.head { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: center; }
-.head h2 { flex: 1 0 auto; margin: 0; font: 600 15px/1.4 var(--remap-sans); }
+.head { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; }
+.head .count { flex: 1 0 auto; margin: 0; color: var(--remap-muted); font-size: 12px; }
 .head .button { padding: 1px 8px; font-size: 12px; }
 """
 
@@ -114,7 +113,7 @@ def _needs_met(
 
 
 def head_html(kept: int, ticked: int, front: int, selected: int, undoable: str) -> str:
-    """Write the drawer's title and what can be done with the whole of it.
+    """Write how much the drawer holds and what can be done with the whole of it.
 
     Parameters
     ----------
@@ -142,8 +141,8 @@ def head_html(kept: int, ticked: int, front: int, selected: int, undoable: str) 
         )
     if undoable:
         said.append(button("Undo", "undo", label=f"take back: {undoable}"))
-    count = f" ({kept})" if kept else ""
-    return f'<div class="head"><h2>Model drawer{escape(count)}</h2>{"".join(said)}</div>'
+    count = "1 model kept" if kept == 1 else f"{kept} models kept"
+    return f'<div class="head"><p class="count">{count}</p>{"".join(said)}</div>'
 
 
 @final
@@ -167,6 +166,8 @@ class Drawer(Viewer):
             on_check=self._tick,
             on_move=state.arrange,
             draw=self._draw,
+            # As many rows as fit under the overview.
+            row_height=32,
             hovered=state.hovered,
             inspected=state.inspected,
             sizing_mode="stretch_both",

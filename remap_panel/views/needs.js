@@ -30,7 +30,7 @@ export function render({model}) {
   }
   menu.addEventListener("pointerdown", fill)
   menu.addEventListener("focus", fill)
-  const inputs = {}
+  const inputs = {}, shown = {}
   const bounds = Object.entries(fields).map(([name, [words, empty]]) => {
     const input = make("input", {type: "text", placeholder: empty, size: "7", "data-need": name,
       autocomplete: "off", spellcheck: "false"})
@@ -68,13 +68,18 @@ export function render({model}) {
         model.send_msg({label, weight: Number(weighs.value) > 0 ? Number(weighs.value) : null}))
       const gone = button("×", {"aria-label": `${name} counts no more`},
         () => model.send_msg({label, weight: null}))
-      const shown = make("span", {title: name}, name)
-      return make("li", {"data-label": label}, shown, ...(chosen.size > 1 ? ["×", weighs] : []), gone)
+      const words = make("span", {title: name}, name)
+      return make("li", {"data-label": label}, words, ...(chosen.size > 1 ? ["×", weighs] : []), gone)
     }))
     menu.replaceChildren(make("option", {value: ""}, chosen.size ? "+ class" : "any class"))
     menu.hidden = chosen.size === model.names.length
     for (const [name, input] of Object.entries(inputs)) {
-      if (!input.matches(":focus") || model.problem === "") input.value = model.bounds[name] ?? ""
+      // What a person is typing stays, unless it is what was just taken.
+      const words = model.bounds[name] ?? ""
+      if (shown[name] !== words || (model.problem === "" && !input.matches(":focus"))) {
+        input.value = words
+      }
+      shown[name] = words
     }
     const needed = model.classes.length > 0 || Object.values(model.bounds).some((text) => text !== "")
     clear.hidden = !needed

@@ -4,9 +4,9 @@
 // script derives the source "circles", which nobody syncs: where each circle stands now. Rows are
 // never renumbered, so row i is the same model in both; models are spoken of by number.
 //
-// Bokeh draws axes and grid and moves the ranges. Circles, lines and marks are painted here, on two
-// canvases above it: each look of a circle is drawn once and stamped from then on, so that ten
-// thousand of them are painted in some milliseconds without a graphics card.
+// Bokeh draws axes and grid and moves the ranges. Circles, lines and marks are painted here, on
+// canvases above it. The pixels of each look of a circle are computed once and stamped from then on:
+// without a graphics card that paints ten thousand of them many times quicker than canvas calls do.
 
 const MOVE_MS = 300
 const ANIMATED = 1000 // circles above which a change of projection jumps
@@ -16,6 +16,7 @@ const TELL_MS = 40 // between two messages about the mouse
 const ZOOM = 1.5 // factor of one press of a zoom button
 const SHADES = 64 // steps of darkness
 const CROWDS = [[1500, 1], [4000, 0.8], [Infinity, 0.6]] // share of a circle's radius, up to a count
+const DIAMOND = 1.2533 // reach of a diamond as large as a circle of radius 1
 const KEYS = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowDown: [1, -1], ArrowUp: [1, 1]}
 
 // What ends the drawing of a view: Panel may render one again without saying so to the old one.
@@ -56,11 +57,11 @@ export function render({model, view}) {
   })
   const title = make("h2", {}, model.title)
   const choice = make("fieldset", {}, make("legend", {class: "unseen"}, "Projection"), ...choices)
-  const below = make("canvas", {class: "circles", "aria-hidden": "true"})
-  const above = make("canvas", {class: "lit", "aria-hidden": "true"})
+  const [under, middle, over_all] = ["under", "circles", "over"].map((name) =>
+    make("canvas", {class: name, "aria-hidden": "true"}))
   const plot = make(
     "div", {class: "plot", role: "application", "aria-roledescription": "scatter plot"},
-    model.get_child("figure"), below, above,
+    model.get_child("figure"), under, middle, over_all,
   )
   const live = make("p", {class: "unseen", "aria-live": "polite"})
   const scale = make("p", {class: "scale"}, make("i"), make("span"))
@@ -324,21 +325,37 @@ export function render({model, view}) {
   let way = "pan" // what dragging does: pan, box or lasso
   let painting = 0 // handle of the coming painting, 0 where there is none
   let order = [] // rows from the first to be painted to the last
+  let look = new Int32Array(0) // how each row's circle looks, as a number
   let crowd = 1 // share of their radius that circles have among many
-  const stamps = new Map() // drawings of circles by how they look
+  let image = null // the pixels of all circles
+  const stamps = new Map() // pixels of one circle, by look and by its place between pixels
 
-  const shade_of = (row) => {
-    const own = models.get("shade")[row]
-    const value = Number.isNaN(own) ? models.get("accuracy")[row] : own
+  const shade_of = (value) => {
     const share = (value - darkness.low) / (darkness.high - darkness.low)
     return Math.min(Math.max(Math.floor(share * SHADES), 0), SHADES - 1)
   }
 
-  // A sampled model is a circle, a spawned one a diamond of the same area.
+  // Large ones first, so that no small one is hidden; what falls short lies under the rest.
+  function arrange() {
+    const size = circles.get("size"), dim = models.get("dim"), n = size.length
+    const solid = models.get("solid"), spawned = models.get("spawned")
+    const shade = models.get("shade"), accuracy = models.get("accuracy")
+    crowd = CROWDS.find(([most]) => n <= most)[1]
+    look = new Int32Array(n)
+    for (let row = 0; row < n; row++) {
+      const step = solid[row] ? shade_of(Number.isNaN(shade[row]) ? accuracy[row] : shade[row]) : 0
+      const quarter = Math.round(size[row] * crowd * 2)
+      look[row] = (((quarter * SHADES + step) * 2 + solid[row]) * 2 + dim[row]) * 2 + spawned[row]
+    }
+    order = Array.from({length: n}, (_, row) => row)
+    order.sort((a, b) => dim[b] - dim[a] || size[b] - size[a] || a - b)
+  }
+
+  // A sampled model is a circle, a spawned one a diamond of about the same area.
   function trace(brush, x, y, radius, spawned) {
     brush.beginPath()
     if (spawned) {
-      const reach = radius * 1.2533
+      const reach = radius * DIAMOND
       brush.moveTo(x, y - reach)
       brush.lineTo(x + reach, y)
       brush.lineTo(x, y + reach)
@@ -349,53 +366,50 @@ export function render({model, view}) {
     }
   }
 
-  function stamp(row) {
-    const solid = models.get("solid")[row], dim = models.get("dim")[row]
-    const spawned = models.get("spawned")[row]
-    const radius = Math.round(circles.get("size")[row] * crowd * 2) / 4
-    const shade = solid ? shade_of(row) : 0
-    const look = ((shade * 2 + solid) * 2 + dim) * 2 + spawned + radius * 4096
-    let made = stamps.get(look)
-    if (made !== undefined) return made
-    const ratio = window.devicePixelRatio
-    const half = Math.ceil(radius * 1.26 + 2)
-    made = make("canvas")
-    made.half = half
-    made.width = made.height = Math.ceil(2 * half * ratio)
-    const brush = made.getContext("2d")
-    brush.scale(ratio, ratio)
-    brush.globalAlpha = dim ? 0.22 : solid ? 0.95 : 1
-    trace(brush, half, half, radius, spawned)
-    if (solid) {
-      brush.fillStyle = colours.palette[shade]
-      brush.fill()
+  // The pixels of a look, with soft edges, a half or none of a pixel to the right and down.
+  function stamp(number, right, down) {
+    const spawned = number & 1, dim = number >> 1 & 1, solid = number >> 2 & 1
+    const shade = (number >> 3) % SHADES, ratio = window.devicePixelRatio
+    const radius = Math.floor((number >> 3) / SHADES) / 4 * ratio
+    const width = (solid ? 0.7 : 1.8) * ratio
+    const half = Math.ceil(radius * DIAMOND + width) + 1
+    const side = 2 * half + 1
+    const pixels = new Uint8ClampedArray(4 * side * side)
+    const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16))
+    const fill = rgb(colours.palette[shade]), stroke = rgb(colours.stroke)
+    const veil = dim ? 0.22 : 1
+    for (let y = 0, at = 0; y < side; y++) {
+      for (let x = 0; x < side; x++, at += 4) {
+        const dx = x - half - right / 2 + 0.5, dy = y - half - down / 2 + 0.5
+        const beyond = spawned
+          ? (Math.abs(dx) + Math.abs(dy) - radius * DIAMOND) * Math.SQRT1_2
+          : Math.hypot(dx, dy) - radius
+        const inner = solid * 0.95 * Math.min(Math.max(0.5 - beyond, 0), 1)
+        const edge = Math.min(width, 1) *
+          Math.min(Math.max(width / 2 + 0.5 - Math.abs(beyond), 0), 1)
+        const whole = edge + inner * (1 - edge)
+        if (whole === 0) continue
+        for (let channel = 0; channel < 3; channel++) {
+          pixels[at + channel] =
+            (stroke[channel] * edge + fill[channel] * inner * (1 - edge)) / whole
+        }
+        pixels[at + 3] = 255 * whole * veil
+      }
     }
-    brush.strokeStyle = colours.stroke
-    brush.lineWidth = solid ? 0.7 : 1.8
-    brush.stroke()
-    stamps.set(look, made)
-    return made
-  }
-
-  // Large ones first, so that no small one is hidden; what falls short lies under the rest.
-  function arrange() {
-    const size = circles.get("size"), dim = models.get("dim"), n = size.length
-    order = Array.from({length: n}, (_, row) => row)
-    order.sort((a, b) => dim[b] - dim[a] || size[b] - size[a] || a - b)
-    crowd = CROWDS.find(([most]) => n <= most)[1]
+    return {half, side, pixels, words: new Uint32Array(pixels.buffer)}
   }
 
   function repaint() {
     painting ||= requestAnimationFrame(() => {
       painting = 0
       paint()
-      paint_lit()
     })
   }
 
+  // Lays a canvas over the figure and wipes it; gives its brush, in px of the page.
   function brush_on(canvas, seen) {
-    const {width, height} = seen.canvas_view.el.getBoundingClientRect()
     const outer = plot.getBoundingClientRect(), inner = seen.canvas_view.el.getBoundingClientRect()
+    const {width, height} = inner
     const ratio = window.devicePixelRatio
     const [wide, tall] = [Math.round(width * ratio), Math.round(height * ratio)]
     if (canvas.width !== wide || canvas.height !== tall) {
@@ -412,35 +426,43 @@ export function render({model, view}) {
     return brush
   }
 
+  function clip(brush, {left, right, top, bottom}) {
+    brush.beginPath()
+    brush.rect(left, top, right - left, bottom - top)
+    brush.clip()
+  }
+
+  // Where all is on the screen now; null while Bokeh has not laid the figure out.
   function places() {
     const seen = plot_view()
-    if (seen == null) return null
+    if (!(seen?.frame.bbox.width > 0)) return null
     const {x_scale, y_scale} = seen.frame
-    return {
-      seen,
-      x: x_scale.v_compute(circles.get("x") ?? []),
-      y: y_scale.v_compute(circles.get("y") ?? []),
+    const x = x_scale.v_compute(circles.get("x")), y = y_scale.v_compute(circles.get("y"))
+    const there = (number) => {
+      const row = rows.get(number)
+      return row !== undefined && Number.isFinite(x[row] + y[row]) ? row : null
     }
+    const all = (numbers) => numbers.map(there).filter((row) => row !== null)
+    const radius = (row) => circles.get("size")[row] / 2 * crowd
+    return {seen, x, y, there, all, radius}
   }
+
+  const shown_front = ({all}) => front_box.checked ? all(model.front) : []
 
   function paint() {
     const found = places()
     if (found == null) return
-    const {seen, x, y} = found
-    const brush = brush_on(below, seen)
-    const {left, right, top, bottom} = seen.frame.bbox
-    brush.save()
-    brush.beginPath()
-    brush.rect(left, top, right - left, bottom - top)
-    brush.clip()
-    const there = (number) => {
-      const row = rows.get(number)
-      return row !== undefined && Number.isFinite(x[row]) && Number.isFinite(y[row]) ? row : null
-    }
-    const all = (numbers) => numbers.map(there).filter((row) => row !== null)
-    const radius = (row) => circles.get("size")[row] / 2 * crowd
-    const spawned = models.get("spawned")
+    paint_under(found)
+    paint_circles(found)
+    paint_over(found)
+  }
 
+  function paint_under(found) {
+    const {seen, x, y, all, radius} = found
+    const brush = brush_on(under, seen)
+    const spawned = models.get("spawned")
+    brush.save()
+    clip(brush, seen.frame.bbox)
     brush.fillStyle = colours.accent
     brush.globalAlpha = 0.35
     for (const row of all(model.selection)) {
@@ -448,65 +470,112 @@ export function render({model, view}) {
       brush.fill()
     }
     brush.globalAlpha = 1
-    const shown_front = front_box.checked ? all(model.front) : []
-    brush.strokeStyle = colours.front
-    brush.lineWidth = 1.5
     if (model.projection === "accuracy") {
+      brush.strokeStyle = colours.front
+      brush.lineWidth = 1.5
       brush.setLineDash([4, 3])
       brush.beginPath()
-      for (const row of shown_front) brush.lineTo(x[row], y[row])
+      for (const row of shown_front(found)) brush.lineTo(x[row], y[row])
       brush.stroke()
-      brush.setLineDash([])
     }
+    brush.restore()
+  }
+
+  function paint_circles({seen, x, y}) {
+    const brush = brush_on(middle, seen)
+    const {width, height} = middle
+    if (width === 0 || height === 0) return
+    if (image?.width !== width || image.height !== height) image = new ImageData(width, height)
+    const to = image.data, words = new Uint32Array(to.buffer)
+    words.fill(0)
+    const ratio = window.devicePixelRatio
+    const {left, right, top, bottom} = seen.frame.bbox
+    const edges = [left, right, top, bottom].map((edge) => Math.round(edge * ratio))
+    const [low_x, high_x] = [Math.max(edges[0], 0), Math.min(edges[1], width)]
+    const [low_y, high_y] = [Math.max(edges[2], 0), Math.min(edges[3], height)]
     for (const row of order) {
-      if (!(x[row] >= left - 20 && x[row] <= right + 20 && y[row] >= top - 20 &&
-        y[row] <= bottom + 20)) continue
-      const made = stamp(row)
-      brush.drawImage(made, x[row] - made.half, y[row] - made.half, 2 * made.half, 2 * made.half)
+      const across = Math.round(x[row] * ratio * 2), up = Math.round(y[row] * ratio * 2)
+      const near = across >= 2 * low_x - 60 * ratio && across <= 2 * high_x + 60 * ratio &&
+        up >= 2 * low_y - 60 * ratio && up <= 2 * high_y + 60 * ratio
+      if (!near) continue
+      const key = look[row] * 4 + (across & 1) * 2 + (up & 1)
+      let made = stamps.get(key)
+      if (made === undefined) {
+        made = stamp(look[row], across & 1, up & 1)
+        stamps.set(key, made)
+      }
+      const {half, side, pixels, words: own} = made
+      const x0 = (across >> 1) - half, y0 = (up >> 1) - half
+      const from_x = Math.max(low_x - x0, 0), to_x = Math.min(high_x - x0, side)
+      const from_y = Math.max(low_y - y0, 0), to_y = Math.min(high_y - y0, side)
+      for (let py = from_y; py < to_y; py++) {
+        let at = py * side + from_x, goal = (y0 + py) * width + x0 + from_x
+        for (let px = from_x; px < to_x; px++, at++, goal++) {
+          const alpha = pixels[4 * at + 3]
+          if (alpha === 0) continue
+          const below = to[4 * goal + 3]
+          if (alpha === 255 || below === 0) {
+            words[goal] = own[at]
+            continue
+          }
+          const rest = below * (255 - alpha) / 255, whole = alpha + rest
+          for (let channel = 0; channel < 3; channel++) {
+            to[4 * goal + channel] =
+              (pixels[4 * at + channel] * alpha + to[4 * goal + channel] * rest) / whole
+          }
+          to[4 * goal + 3] = whole
+        }
+      }
     }
-    brush.strokeStyle = colours.front
+    brush.putImageData(image, 0, 0)
+  }
+
+  // A layer of its own: a hover repaints some marks, not all circles.
+  function paint_lit() {
+    const found = places()
+    if (found != null) paint_over(found)
+  }
+
+  function paint_over(found) {
+    const {seen, x, y, there, all, radius} = found
+    const brush = brush_on(over_all, seen)
+    const spawned = models.get("spawned")
+    brush.save()
+    clip(brush, seen.frame.bbox)
+    const ring = (row, gap) => {
+      trace(brush, x[row], y[row], radius(row) + gap, spawned[row])
+      brush.stroke()
+    }
     brush.lineWidth = 1.5
-    for (const row of shown_front) {
-      trace(brush, x[row], y[row], radius(row) + 2, spawned[row])
-      brush.stroke()
-    }
+    brush.strokeStyle = colours.front
+    for (const row of shown_front(found)) ring(row, 2)
     brush.strokeStyle = colours.text
-    brush.lineWidth = 1.6
-    for (const row of all(model.kept)) {
-      trace(brush, x[row], y[row], radius(row) + 4.5, spawned[row])
-      brush.stroke()
-    }
-    const middle = there(model.inspected)
-    if (middle !== null) {
+    for (const row of all(model.kept)) ring(row, 4.5)
+    const pinned = there(model.inspected)
+    if (pinned !== null) {
       const {parent, children} = model.family
       const line = (row) => {
         brush.beginPath()
-        brush.moveTo(x[middle], y[middle])
+        brush.moveTo(x[pinned], y[pinned])
         brush.lineTo(x[row], y[row])
         brush.stroke()
       }
       brush.strokeStyle = colours.family
-      brush.lineWidth = 2
+      brush.lineWidth = 1.3
       all(parent == null ? [] : [parent]).forEach(line)
       brush.setLineDash([5, 4])
       all(children).forEach(line)
       brush.setLineDash([])
     }
     brush.restore()
-  }
-
-  // A layer of its own: a hover repaints two circles, not all.
-  function paint_lit() {
-    const found = places()
-    if (found == null) return
-    const {seen, x, y} = found
-    const brush = brush_on(above, seen)
     const hovered = over ?? model.hovered
+    root.dataset.hovered = hovered ?? ""
+    root.dataset.inspected = model.inspected ?? ""
     for (const number of new Set([model.inspected, hovered])) {
-      const row = rows.get(number)
-      if (row === undefined || !Number.isFinite(x[row] + y[row])) continue
-      const radius = number === hovered ? hover_radius : circles.get("size")[row] / 2 + 1
-      trace(brush, x[row], y[row], radius, models.get("spawned")[row])
+      const row = there(number)
+      if (row === null) continue
+      const reach = number === hovered ? hover_radius : radius(row) + 1
+      trace(brush, x[row], y[row], reach, spawned[row])
       brush.fillStyle = colours.highlight
       brush.fill()
       brush.strokeStyle = colours.stroke
@@ -631,6 +700,7 @@ export function render({model, view}) {
   let telling = 0
   let pressed = null
   let by_key = false // whether the arrow keys led to the circle
+  let roping = false // whether the press that ends now drew a rope
   let roped = [] // corners of the box or lasso that is being drawn, in px of the canvas
 
   function nearest(event) {
@@ -715,6 +785,7 @@ export function render({model, view}) {
   plot.addEventListener("pointerleave", leave)
   plot.addEventListener("pointerdown", (event) => {
     pressed = {x: event.clientX, y: event.clientY}
+    roping = false
     show_tip()
     if (way !== "pan" && event.button === 0) {
       event.preventDefault()
@@ -723,8 +794,9 @@ export function render({model, view}) {
     }
   })
   plot.addEventListener("click", (event) => {
-    const click = dragged(event) ? null : nearest(event)
+    const click = dragged(event) || roping ? null : nearest(event)
     pressed = null
+    roping = false
     if (click != null) model.send_msg({click})
   })
 
@@ -745,7 +817,11 @@ export function render({model, view}) {
     roped = []
     if (rope.length === 0) return
     paint_lit()
-    if (!dragged(event) || rope.length < 3) return
+    const [from_x, from_y] = rope[0]
+    const reach = Math.max(...rope.map(([x, y]) => Math.hypot(x - from_x, y - from_y)))
+    if (reach <= DRAGGED) return
+    // A rope that ends where it began is no click.
+    roping = true
     const found = within(rope)
     const before = event.shiftKey ? model.selection : []
     model.send_msg({select: [...new Set([...before, ...found])]})

@@ -23,6 +23,7 @@ NAMES = (
     "study",
     "queue",
     "page",
+    "watching",
 )
 """The benchmarks, in the order in which they run and are reported."""
 

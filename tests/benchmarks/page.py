@@ -1,59 +1,118 @@
-"""Seconds from navigation to the page's first canvas, by the size of the study."""
+"""Opening the page: seconds to its first picture, until it answers, and a click's way back."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import socket
 import sys
 import tempfile
+import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import final
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from remap_panel.serving import wait_until_served
 from tests.benchmarks.big_study import EPOCHS, big_study
 from tests.benchmarks.launched import launched
 from tests.benchmarks.report import Table, quantity
-from tests.benchmarks.timing import seconds_in_turn, speed_ratio
+from tests.benchmarks.timing import ratio
+from tests.browser.page import Explorer
 
-__all__ = ["measure"]
+__all__ = ["chromium", "measure", "served"]
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 60_000
+HIGHLIT = "() => document.querySelector('section.overview').dataset.inspected"
+
+
+@final
+@dataclass(frozen=True)
+class Visit:
+    """Seconds from navigation to the first canvas and until the page answers; from a click on a
+    circle until it is marked as inspected. None where that was not measured."""
+
+    first: float
+    interactive: float | None = None
+    click: float | None = None
 
 
 def measure(quick: bool) -> Table:
-    """Open the pages of studies of several sizes in turn, each time as a new visitor."""
-    sizes, rounds = ((0, 20), 1) if quick else ((0, 100, 1_000), 7)
+    """Open the pages of studies of several sizes in turn, each time as a new visitor.
+
+    Beside them, where it is installed, optuna-dashboard with as many trials.
+    """
+    sizes, rounds = ((0, 20), 1) if quick else ((0, 100, 1_000, 10_000), 5)
+    dashboard = importlib.util.find_spec("optuna_dashboard") is not None
     with tempfile.TemporaryDirectory(prefix="remap-") as name, ExitStack() as stack:
-        pages = [stack.enter_context(_served(Path(name) / f"models{size}", size)) for size in sizes]
-        browser = stack.enter_context(_chromium())
-        visits: dict[str, Callable[[], float]] = {
-            str(size): partial(_visit, browser, url) for size, url in zip(sizes, pages, strict=True)
+        ours = [stack.enter_context(served(Path(name) / f"models{size}", size)) for size in sizes]
+        browser = stack.enter_context(chromium())
+        ways: dict[str, Callable[[], Visit]] = {
+            str(size): partial(_visit, browser, url, size)
+            for size, url in zip(sizes, ours, strict=True)
         }
-        seconds = seconds_in_turn(visits, rounds)
-    empty = seconds[str(sizes[0])]
+        theirs = [size for size in sizes if size and dashboard]
+        for size in theirs:
+            url = stack.enter_context(_dashboard(Path(name) / f"trials{size}", size))
+            ways[f"optuna-dashboard, {size}"] = partial(_visit_dashboard, browser, url)
+        visits = _in_turn(ways, rounds)
+    rows = [
+        _row(size, visits[str(size)], visits.get(f"optuna-dashboard, {size}")) for size in sizes
+    ]
+    said = (
+        "The last two columns are optuna-dashboard's, SQLite and two objectives, with as many "
+        "trials, from navigation to the first plot, in turn with ours; the ratio is to its speed."
+        if theirs
+        else "optuna-dashboard is not installed here, so nothing is told of it."
+    )
     return Table(
-        "Headless Chromium, a fresh profile each time, from navigation to the first visible "
-        f"canvas of the page that `remap serve --no-train` shows of a study whose models have "
-        f"{EPOCHS} epochs and a place on both maps. The server has shown the page once before. "
-        "The ratio is to the speed of the page without models.",
-        ("models", "first canvas after, s", "ratio"),
-        tuple(
-            (f"{size:,}", quantity(median(each)), speed_ratio(each, empty) if size else "")
-            for size, each in zip(sizes, seconds.values(), strict=True)
-        ),
+        "Headless Chromium without a graphics card, a fresh profile each time, from navigation to "
+        "the first visible canvas, and until all circles are drawn and the tabs are there, of the "
+        f"page that `remap serve --no-train` shows of a study whose models have {EPOCHS} epochs "
+        "and a place on both maps; then from a click on a circle until it is marked. The server "
+        f"has shown the page once before. {said}",
+        ("models", "first canvas, s", "interactive, s", "click, s", "theirs, s", "ratio"),
+        tuple(rows),
     )
 
 
+def _row(size: int, ours: list[Visit], theirs: list[Visit] | None) -> tuple[str, ...]:
+    def middle(values: list[float | None]) -> str:
+        known = [one for one in values if one is not None]
+        return quantity(median(known)) if known else ""
+
+    figures = (
+        middle([one.first for one in ours]),
+        middle([one.interactive for one in ours]),
+        middle([one.click for one in ours]),
+    )
+    if theirs is None:
+        return f"{size:,}", *figures, "", ""
+    speed = ratio([b.first / a.first for a, b in zip(ours, theirs, strict=True)])
+    return f"{size:,}", *figures, middle([one.first for one in theirs]), speed
+
+
+def _in_turn(ways: dict[str, Callable[[], Visit]], rounds: int) -> dict[str, list[Visit]]:
+    found: dict[str, list[Visit]] = {name: [] for name in ways}
+    for counted in (False, *[True] * rounds):
+        for name, visit in ways.items():
+            seen = visit()
+            if counted:
+                found[name].append(seen)
+    return found
+
+
 @contextmanager
-def _served(path: Path, models: int) -> Iterator[str]:
+def served(path: Path, models: int) -> Iterator[str]:
     """Serve a new study with so many models; gives its page's address."""
     big_study(path, models).close()
     with socket.socket() as probe:
@@ -68,11 +127,11 @@ def _served(path: Path, models: int) -> Iterator[str]:
 
 
 @contextmanager
-def _chromium() -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     program = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     if program is None:
         raise RuntimeError(f"there is no Chromium here: none of {', '.join(CHROMIUM)} is found")
-    arguments = ["--disable-background-networking"]
+    arguments = ["--disable-background-networking", "--disable-gpu"]
     if os.geteuid() == 0:
         # Chromium refuses its sandbox to root.
         arguments.append("--no-sandbox")
@@ -84,14 +143,90 @@ def _chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def _visit(browser: Browser, url: str) -> float:
-    """Open a page as a new visitor; gives the seconds to its first canvas."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    try:
-        page = context.new_page()
+@contextmanager
+def _dashboard(path: Path, trials: int) -> Iterator[str]:
+    """Serve a new optuna study with so many finished trials; gives its page's address."""
+    # Only a machine that has it is compared with it.
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    path.mkdir()
+    storage = f"sqlite:///{path}/optuna.db"
+    study = optuna.create_study(
+        storage=storage, study_name="trials", directions=["maximize", "minimize"]
+    )
+    spread = optuna.distributions.FloatDistribution(0.0, 1.0)
+    study.add_trials(
+        [
+            optuna.trial.create_trial(
+                params={"x": place / trials},
+                distributions={"x": spread},
+                values=[place % 97 / 97, 10.0 + place],
+            )
+            for place in range(trials)
+        ]
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = Path(sys.executable).parent / "optuna-dashboard"
+    command = [str(program), storage, "--host", "127.0.0.1", "--port", str(port)]
+    with launched(command, path / "dashboard.log"):
+        url = f"http://127.0.0.1:{port}/dashboard/studies/1"
+        _wait_for_answer(url)
+        yield url
+
+
+def _wait_for_answer(url: str) -> None:
+    end = time.monotonic() + WAIT_MS / 1000
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=WAIT_MS / 1000):
+                return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            threading.Event().wait(0.2)
+
+
+def _visit_dashboard(browser: Browser, url: str) -> Visit:
+    """Open the other page as a new visitor: to its first plot."""
+    with _visitor(browser) as page:
+        start = time.perf_counter()
+        page.goto(url, wait_until="commit", timeout=WAIT_MS)
+        page.locator(".js-plotly-plot .main-svg").first.wait_for(state="visible", timeout=WAIT_MS)
+        return Visit(time.perf_counter() - start)
+
+
+def _visit(browser: Browser, url: str, models: int) -> Visit:
+    """Open a page as a new visitor, and click a circle once it answers."""
+    with _visitor(browser) as page:
         start = time.perf_counter()
         page.goto(url, wait_until="commit", timeout=WAIT_MS)
         page.locator("canvas").first.wait_for(state="visible", timeout=WAIT_MS)
-        return time.perf_counter() - start
+        first = time.perf_counter() - start
+        drawn = f'section.overview[data-circles="{models}"]'
+        page.locator(drawn).wait_for(state="attached", timeout=WAIT_MS)
+        page.get_by_role("tab").first.wait_for(state="visible", timeout=WAIT_MS)
+        interactive = time.perf_counter() - start
+        return Visit(first, interactive, _click(page) if models else None)
+
+
+def _click(page: Page) -> float:
+    """Click the rightmost circle in sight; gives the seconds until it is marked."""
+    places = Explorer(page).circles()
+    x, y = max(places.values())
+    page.mouse.move(x, y)
+    start = time.perf_counter()
+    page.mouse.click(x, y)
+    page.wait_for_function(HIGHLIT, timeout=WAIT_MS)
+    return time.perf_counter() - start
+
+
+@contextmanager
+def _visitor(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    try:
+        yield context.new_page()
     finally:
         context.close()

@@ -82,6 +82,34 @@ class Explorer:
         x, y = self.circles()[number]
         self.page.mouse.click(x, y)
 
+    def lasso(self, numbers: set[int], room: float = 14.0) -> None:
+        """Drag a lasso around circles, along the box that holds them, with some room."""
+        places = [place for number, place in self.circles().items() if number in numbers]
+        box = self.page.locator(".plot").bounding_box()
+        assert box, "the overview's figure is not seen"
+        left = max(min(x for x, _ in places) - room, box["x"] + 1)
+        right = min(max(x for x, _ in places) + room, box["x"] + box["width"] - 1)
+        top = max(min(y for _, y in places) - room, box["y"] + 1)
+        bottom = min(max(y for _, y in places) + room, box["y"] + box["height"] - 1)
+        self.page.get_by_role("button", name="drag around models").click()
+        self.page.mouse.move(left, top)
+        self.page.mouse.down()
+        for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
+            self.page.mouse.move(x, y, steps=5)
+        self.page.mouse.up()
+
+    def choose_list(self, name: str) -> None:
+        """Press the switch of a list beside the drawer, such as ``nearest``."""
+        self.page.locator(f'[data-value="{name}"] input').click()
+
+    def address(self) -> str:
+        """Read the page's address as the browser shows it now."""
+        return str(self.page.evaluate("() => location.href"))
+
+    def overview(self, name: str) -> str:
+        """Read an attribute of the overview's root, such as ``data-front``."""
+        return self.page.locator("section.overview").get_attribute(name) or ""
+
     def tab(self, name: str) -> Locator:
         """Give a tab by the beginning of its name."""
         return self.page.get_by_role("tab").filter(has_text=name)

@@ -7,41 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from playwright.sync_api import expect
 
-from remap_ray.cluster.pool import InlinePool
-from remap_ray.cluster.projector import InlineMapper, Projector
-from remap_ray.cluster.scheduler import Scheduler
 from remap_ray.creation import create_study
 from remap_ray.recipe import Recipe
 from remap_ray.space import Activation, Architecture, Conv, Dense, Limits
-from remap_ray.study import Holder, Origin, Status, Study, Submission, open_study, take_lease
-from remap_ray.training import datasets
-from remap_ray.training.tensors import prepare
-from remap_ray.training.trainer import train
+from remap_ray.study import Holder, Origin, Status, Submission, open_study, take_lease
 from tests import synthetic
 from tests.browser.page import Explorer
+from tests.browser.training import train_inline
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
 
 Explore = Callable[..., Explorer]
 TRAINED = {1, 2, 3, 4, 5}
 NEW = 6
-
-
-def train_inline(study: Study) -> None:
-    """Train and map what waits, in this process."""
-    torch.set_num_threads(1)
-    data = datasets.load(study.data.source, seed=study.seed)
-    prepared = prepare(data.train, data.validation, torch.device("cpu"))
-    lease = take_lease(study, Holder.this_process("test"), 1)
-    pool = InlinePool(lambda task, stop: train(task, prepared, stop))
-    scheduler = Scheduler(lease, pool, InlineMapper(Projector(**Projector.state_of(study))))
-    while scheduler.step():
-        pass
-    scheduler.close()
-    lease.release()
 
 
 @pytest.fixture

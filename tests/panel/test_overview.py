@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,15 @@ from bokeh.document.events import (
 )
 from bokeh.models import LinearColorMapper
 
-from remap_panel import circles, theme
+from remap_panel import captions, circles, theme
 from remap_panel.feed import Feed
+from remap_panel.needs import Needs
+from remap_panel.recalls import read
 from remap_panel.snapshot import advance
 from remap_panel.state import PROJECTIONS, ExplorerState
 from remap_panel.views.overview import Overview, OverviewPlot
-from remap_ray.study import Epoch, Holder, Lease, Study, take_lease
+from remap_ray.space import Architecture, Dense
+from remap_ray.study import Epoch, Holder, Lease, Origin, Study, Submission, take_lease
 from tests import synthetic
 
 Explore = Callable[[Study], ExplorerState]
@@ -263,3 +267,133 @@ def test_axes_have_titles_and_no_logo_is_shown(toy_study: Study, explore: Explor
     assert figure.xaxis.axis_label == "validation accuracy (0 to 1)"
     assert figure.yaxis.axis_label == "parameters (log scale)"
     assert figure.toolbar_location is None
+
+
+# Classes, needs, marks
+
+
+def with_recalls(study: Study, state: ExplorerState) -> None:
+    state.snapshot = replace(state.snapshot, recalls=read(study, list(state.snapshot.models)))
+
+
+@pytest.mark.promise("PAGE-11")
+def test_darkness_follows_the_classes_and_a_hover_comes_first(
+    full: Study, explore: Explore
+) -> None:
+    state = explore(full)
+    with_recalls(full, state)
+    view = Overview(state)
+    assert np.isnan(view.models.data["shade"]).all()
+    state.choose_class(2)
+    state.weigh_class(4, 3.0)
+    recalls = state.snapshot.recalls
+    for place, number in enumerate(view.models.data["number"].tolist()):
+        expected = (float(recalls[number][2]) + 3 * float(recalls[number][4])) / 4
+        assert view.models.data["shade"][place] == pytest.approx(expected, abs=1e-6)
+    assert plot_of(view).darkness["title"] == "accuracy on class 2 and class 4 ×3"
+    before = view.models.data["shade"].copy()
+    state.hovered_class = 7
+    assert view.models.data["shade"][0] == pytest.approx(float(recalls[1][7]))
+    # A preview changes no one's rank.
+    assert plot_of(view).front == list(state.judged.front)
+    state.hovered_class = None
+    np.testing.assert_array_equal(view.models.data["shade"], before)
+    state.classes = {}
+    assert np.isnan(view.models.data["shade"]).all()
+    assert plot_of(view).darkness["title"] == "accuracy"
+
+
+@pytest.mark.promise("PAGE-11")
+def test_what_falls_short_is_dimmed_and_the_front_is_of_the_rest(
+    full: Study, explore: Explore
+) -> None:
+    state = explore(full)
+    view = Overview(state)
+    assert not view.models.data["dim"].any()
+    sizes = sorted(one.parameters for one in full.models())
+    state.needs = Needs(parameters=sizes[15])
+    dim = dict(zip(view.models.data["number"].tolist(), view.models.data["dim"], strict=True))
+    for number, dimmed in dim.items():
+        assert bool(dimmed) is (state.snapshot.models[number].parameters > sizes[15])
+    assert plot_of(view).front
+    assert not any(dim[number] for number in plot_of(view).front)
+    assert "fall short of nothing" in plot_of(view).summary
+    tell(view, {"over": next(number for number, dimmed in dim.items() if dimmed)})
+    assert "falls short: " in plot_of(view).preview["html"]
+    state.needs = Needs()
+    assert not view.models.data["dim"].any()
+
+
+@pytest.mark.promise("PAGE-7")
+def test_a_new_need_sends_one_column_of_what_changed(full: Study, explore: Explore) -> None:
+    state = explore(full)
+    view = Overview(state)
+    events = followed(view)
+    sizes = sorted(one.parameters for one in full.models() if one.accuracy is not None)
+    state.needs = Needs(parameters=sizes[-2])
+    (patched,) = [one for one in events if isinstance(one, ColumnsPatchedEvent)]
+    assert set(patched.patches) == {"dim"}
+
+
+def test_an_image_colours_who_gets_it_right(full: Study, explore: Explore) -> None:
+    state = explore(full)
+    view = Overview(state)
+    state.show_item(3)
+    truth = full.validation_labels[3]
+    for place, number in enumerate(view.models.data["number"].tolist()):
+        assert view.models.data["shade"][place] == (full.predictions(number)[3] == truth)
+    assert plot_of(view).darkness == {"title": "the image is", "low": "wrong", "high": "right"}
+    tell(view, {"over": 5})
+    words = "right" if full.predictions(5)[3] == truth else "wrong"
+    assert f"gets the image {words}" in plot_of(view).preview["html"]
+
+
+def test_a_selection_is_kept_compared_and_cleared(toy_study_full: Study, explore: Explore) -> None:
+    state = explore(toy_study_full)
+    view = Overview(state)
+    tell(view, {"select": [4, 2, 99, "3", 33]})
+    assert state.selection == plot_of(view).selection == [2, 4]
+    tell(view, {"compare": "selection"})
+    assert state.comparison == [2, 4]
+    tell(view, {"keep": "selection"})
+    assert [entry.model for entry in toy_study_full.drawer()] == [2, 4]
+    refresh(state)
+    assert plot_of(view).kept == [2, 4]
+    tell(view, {"select": []})
+    assert plot_of(view).selection == []
+
+
+def test_lines_lead_to_parent_and_children(lease: Lease, explore: Explore) -> None:
+    study = lease.study
+    parent = study.model(1)
+    children = study.submit(
+        Submission(Architecture((1, 8, 8), 10, (Dense(width),)), Origin.VARIATION, 1, words="w")
+        for width in (3, 5)
+    )
+    state = explore(study)
+    view = Overview(state)
+    state.inspect(parent.number)
+    assert plot_of(view).family == {"parent": None, "children": list(children)}
+    state.inspect(children[0])
+    assert plot_of(view).family == {"parent": 1, "children": []}
+
+
+def test_spawned_models_are_marked(lease: Lease, explore: Explore) -> None:
+    (spawned,) = lease.study.submit(
+        [Submission(Architecture((1, 8, 8), 10, (Dense(3),)), Origin.HANDCRAFTED)]
+    )
+    for model in lease.claim(7):
+        record(lease, model.number, 1, 0.4)
+    view = Overview(explore(lease.study))
+    marked = dict(
+        zip(view.models.data["number"].tolist(), view.models.data["spawned"], strict=True)
+    )
+    assert [number for number, mark in marked.items() if mark] == [spawned]
+
+
+def test_chips_have_a_legend_of_letters_and_colours() -> None:
+    legend = captions.chip_legend()
+    assert {one for one, _, _ in captions.CHIPS} == set(theme.BLOCKS)
+    for kind, _, words in captions.CHIPS:
+        assert theme.BLOCKS[kind].fill in legend
+        assert words in legend
