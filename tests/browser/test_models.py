@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from remap_ray.creation import create_study
 from remap_ray.recipe import Recipe
-from remap_ray.space import Limits
+from remap_ray.space import Activation, Architecture, Conv, Dense, Limits, MaxPool
 from remap_ray.space.edits import ablations
 from remap_ray.study import Origin, Study, Submission, open_study
 from remap_ray.study.metrics import paired
@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
 
 Explore = Callable[..., Explorer]
 
+PARENT, CHILD = 6, 7
+
 NOTE = ("\"quoted\" 'too' <img src=x onerror=\"document.title='owned'\"> \N{PILE OF POO} " * 200)[
     :9_000
 ]
@@ -32,18 +34,16 @@ EVIL = "<img src=x onerror=\"document.title='owned'\">"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study on digits with six sampled models and children of the best."""
+    """A study on digits with five sampled models, and an ablation of one made by hand."""
     path = tmp_path_factory.mktemp("models") / "digits"
     recipe, limits = Recipe(epochs=3, batch_size=32), Limits(parameters=20_000)
-    with create_study(path, recipe=recipe, models=6, limits=limits) as study:
-        train_inline(study)
-        best = max(study.models(), key=lambda one: one.accuracy or 0)
-        proposals = ablations(best.architecture)
-        study.submit(
-            Submission(one.architecture, Origin.ABLATION, best.number, words=one.words)
-            for one in proposals
-            if one.problem is None
-        )
+    layers = (Conv(16, 3), Activation("relu"), MaxPool(2), Dense(32))
+    parent = Architecture((1, 8, 8), 10, layers)
+    with create_study(path, recipe=recipe, models=5, limits=limits) as study:
+        study.submit([Submission(parent, Origin.HANDCRAFTED)])
+        (one,) = ablations(parent, [1])
+        assert one.architecture is not None
+        study.submit([Submission(one.architecture, Origin.ABLATION, PARENT, words=one.words)])
         train_inline(study)
     return path
 
@@ -149,8 +149,8 @@ def test_the_drawer_is_sorted_arranged_annotated_and_undone(path: Path, explore:
 @pytest.mark.promise("PAGE-42", "PAGE-43")
 def test_two_models_are_compared(path: Path, explore: Explore) -> None:
     with open_study(path) as study:
-        child = study.model(7)
-        assert child.parent is not None
+        child = study.model(CHILD)
+        assert child.parent == PARENT
         study.keep_all([child.parent, child.number])
         explorer = explore(path, "--no-train")
         page = explorer.page
@@ -236,7 +236,7 @@ def test_a_cell_of_the_matrix_shows_its_images(path: Path, explore: Explore) -> 
         page = explorer.page
         numbers = {one.number for one in study.models()}
         explorer.resting_circles(numbers)
-        number = 7
+        number = CHILD
         explorer.click_circle(number)
         expect(page.get_by_text("Size on disk")).to_be_visible()
         truth, labels = study.validation_labels, study.predictions(number)
@@ -282,7 +282,7 @@ def test_hostile_class_names_are_text_in_every_view(tmp_path: Path, explore: Exp
             explorer.row("drawer", number).locator("input").click()
         head(page, "Compare 2").click()
         expect(page.locator(".remap-compare tbody th").filter(has_text=EVIL)).to_be_visible()
-        explorer.row("drawer", 1).locator(".kind-name").click()
+        explorer.row("drawer", 1).get_by_text("m1", exact=True).click()
         explorer.tab("Model inspector").click()
         expect(page.locator(".remap-matrix tbody th").first).to_have_text("<img src=x on…")
         page.locator(".remap-matrix button").first.click()
