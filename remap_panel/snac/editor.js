@@ -4,6 +4,7 @@
 const DRAGGED = 5 // px after which a press is no click
 const OUT = 48 // px around the layers that still belong to them
 const GHOSTS = 8 // blocks drawn under the mouse at most
+const PATIENCE = 3000 // ms after which a step is no longer waited for, as when the connection broke
 
 const EDITS = {
   prepend: ["put a new layer before", "M10.5 3.5h3v9h-3zM2 8h5.5M4.75 5.25v5.5"],
@@ -57,9 +58,14 @@ class Editor {
     this.anchor = 0 // where a range begins
     this.caret = 0 // the place at which something is put in
     this.press = null
+    this.held = false // whether something is pressed
+    this.stale = false // whether something came while it was
     this.painted = null // what is chosen while a brush moves
     this.lent = [] // chosen layers of the other model
-    this.wished = false // whether an answer to a step of ours is awaited
+    this.step_count = 0 // wished so far
+    this.since = 0 // when the last was wished
+    this.next = [] // what the person did while a step was awaited
+    this.adopted = 0 // the step whose outcome has the mark and the focus
     this.id = `editor-${model.id}`
     this.parts()
     this.listen()
@@ -78,6 +84,8 @@ class Editor {
     this.tools = make("div", {class: "tools", role: "toolbar", "aria-label": "Editing"})
     this.palette = make("div", {class: "palette", role: "toolbar", "aria-label": "Kinds of layers: put one in at the mark"})
     this.strip = make("div", {class: "strip", role: "group"})
+    this.legend = make("p", {class: "legend"},
+      "Bars: accuracy without the layer, against the baseline. Dashed, in brackets: no clear effect.")
     this.readout = make("p", {class: "readout", id: `${this.id}-readout`})
     this.panel = make("div", {class: "panel", role: "group", "aria-label": "Parameters"})
     this.text = make("input", {type: "text", spellcheck: "false", autocomplete: "off", autocapitalize: "off", id: `${this.id}-text`, "aria-describedby": `${this.id}-wrong`, placeholder: "conv16x3 relu max2 dense64"})
@@ -94,7 +102,7 @@ class Editor {
       this.lender)
     this.ghost = make("div", {class: "ghost", hidden: true, "aria-hidden": "true"})
     this.said = make("p", {class: "unseen", role: "status"})
-    this.body = make("div", {class: "editor"}, this.tools, this.palette, this.strip, this.readout,
+    this.body = make("div", {class: "editor"}, this.tools, this.palette, this.strip, this.legend, this.readout,
       this.wrong, this.panel, this.summary, this.line, this.donor, this.ghost, this.said)
     this.root = this.body
   }
@@ -103,6 +111,7 @@ class Editor {
 
   fill() {
     const {mode, model} = this
+    this.stale = false
     const focus = this.place_of_focus()
     this.body.dataset.mode = mode
     this.strip.setAttribute("aria-label", model.label)
@@ -112,9 +121,10 @@ class Editor {
     this.caret = Math.min(this.caret, this.count)
     const crafting = mode === "craft"
     for (const part of [this.palette, this.panel, this.line, this.summary]) part.hidden = !crafting
+    this.legend.hidden = mode !== "choose" || !Object.keys(model.bars).length
     this.donor.hidden = !crafting || !model.donors.length
-    if (this.wished && crafting) {
-      this.wished = false
+    if (crafting && this.adopted !== model.answered && model.answered === this.step_count) {
+      this.adopted = model.answered
       if (model.chosen.length) {
         this.current = model.chosen[0]
         this.anchor = this.current
@@ -131,6 +141,7 @@ class Editor {
     this.fill_panel()
     this.focus_again(focus)
     this.read(null)
+    this.go_on()
   }
 
   cell(cell, at) {
@@ -175,13 +186,13 @@ class Editor {
 
   bar(at) {
     const bar = this.model.bars[at]
-    const made = make("span", {class: "bar", "aria-hidden": "true"})
-    if (!bar) return made
+    const made = make("span", {class: "bar", "aria-hidden": "true"}, make("i", {class: "zero"}))
+    if (!bar) return at === this.count ? "" : made
     const percent = (share) => `${50 - 46 * share}%`
     const body = make("i", {class: `is-${bar.to < 0 ? "worse" : "better"}${bar.clear ? "" : " is-unclear"}`})
     body.style.top = percent(Math.max(0, bar.to))
     body.style.bottom = `${50 + 46 * Math.min(0, bar.to)}%`
-    made.append(make("i", {class: "zero"}), body)
+    made.append(body)
     if (bar.low != null && bar.high != null) {
       const whisker = make("i", {class: "whisker"})
       whisker.style.top = percent(bar.high)
@@ -221,21 +232,21 @@ class Editor {
     } else {
       const none = !this.chosen.length
       tools.push(
-        tool("Undo", "Ctrl+Z", () => this.wish({do: "undo"}), !model.steps[0]),
-        tool("Redo", "Ctrl+Y", () => this.wish({do: "redo"}), !model.steps[1]),
+        tool("Undo", "Ctrl+Z", () => this.then(() => this.wish({do: "undo"})), !model.steps[0]),
+        tool("Redo", "Ctrl+Y", () => this.then(() => this.wish({do: "redo"})), !model.steps[1]),
         make("span", {class: "rule"}),
         tool("Copy", "Ctrl+C", () => this.copy(), none),
-        tool("Cut", "Ctrl+X", () => this.cut(), none),
-        tool("Paste", "Ctrl+V", () => this.wish({paste: [this.caret, clipboard]}), !clipboard),
-        tool("Remove", "Delete", () => this.remove(), none),
+        tool("Cut", "Ctrl+X", () => this.then(() => this.cut()), none),
+        tool("Paste", "Ctrl+V", () => this.then(() => this.wish({paste: [this.caret, clipboard]})), !clipboard),
+        tool("Remove", "Delete", () => this.then(() => this.remove()), none),
         make("span", {class: "rule"}),
-        tool("Earlier", "Alt+←", () => this.shift(-1), none || this.chosen[0] === 0),
-        tool("Later", "Alt+→", () => this.shift(1), none || this.chosen.at(-1) === this.count - 1),
+        tool("Earlier", "Alt+←", () => this.then(() => this.shift(-1)), none || this.chosen[0] === 0),
+        tool("Later", "Alt+→", () => this.then(() => this.shift(1)), none || this.chosen.at(-1) === this.count - 1),
         make("span", {class: "rule"}),
-        tool("Start from nothing", "", () => this.wish({do: "nothing"}), !this.count),
+        tool("Start from nothing", "", () => this.then(() => this.wish({do: "nothing"})), !this.count),
       )
       const base = model.summary.baseline
-      if (base) tools.push(tool(`Back to ${base}`, "", () => this.wish({do: "restore"}), !model.summary.words))
+      if (base) tools.push(tool(`Back to ${base}`, "", () => this.then(() => this.wish({do: "restore"})), !model.summary.words))
     }
     this.keep_focus(this.tools, () => this.tools.replaceChildren(...tools))
   }
@@ -263,7 +274,7 @@ class Editor {
       make("p", {class: "words"}, words ? `Changes: ${words}` : ""),
     )
     const focused = this.focused()
-    if (this.text !== focused || this.model.complaint.place !== "text") this.text.value = this.model.summary.text
+    if (this.text !== focused || this.model.complaint.place !== "text") this.text.value = this.text.defaultValue = this.model.summary.text
   }
 
   sentence(words) { return `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}` }
@@ -412,8 +423,21 @@ class Editor {
   // Wishes
 
   wish(message) {
-    this.wished = true
-    this.model.send_msg(message)
+    this.step_count = Math.max(this.step_count, this.model.answered) + 1
+    this.since = Date.now()
+    this.model.send_msg({...message, step: this.step_count})
+  }
+
+  get waits() { return this.model.answered < this.step_count && Date.now() - this.since < PATIENCE }
+
+  // What is done quickly is done in turn: each step speaks of the layers that the last one left.
+  then(act) {
+    this.next.push(act)
+    this.go_on()
+  }
+
+  go_on() {
+    while (this.next.length && !this.waits) this.next.shift()()
   }
 
   chosen_text() { return this.chosen.map((at) => this.cells[at].text).join(" ") }
@@ -446,9 +470,9 @@ class Editor {
     if (to >= 0 && to <= this.count) this.wish({move: [chosen, to]})
   }
 
-  insert(kind, at = this.caret) { this.wish({insert: [at, kind]}) }
+  insert(kind, at) { this.then(() => this.wish({insert: [at ?? this.caret, kind]})) }
 
-  run(indices, at = this.caret) { if (indices.length) this.wish({run: [indices, at]}) }
+  run(indices, at) { if (indices.length) this.then(() => this.wish({run: [indices, at ?? this.caret]})) }
 
   // Focus: kept where it was, through every redrawing
 
@@ -496,7 +520,9 @@ class Editor {
     root.addEventListener("keydown", (event) => this.key(event))
     root.addEventListener("focusin", (event) => {
       const cell = event.target.closest?.("[data-layer]")
-      if (cell && !this.press) this.read(Number(cell.dataset.layer))
+      if (!cell || this.press) return
+      this.current = Number(cell.dataset.layer)
+      this.read(this.current)
     })
     root.addEventListener("focusout", () => this.press || this.read(null))
     this.strip.addEventListener("pointerleave", () => this.press || this.read(null))
@@ -516,10 +542,20 @@ class Editor {
       // Several parameters that change together are one redrawing.
       queueMicrotask(() => {
         due = false
-        this.fill()
+        if (this.held) this.stale = true
+        else this.fill()
       })
     }
-    model.on(["cells", "mode", "label", "bars", "summary", "steps", "donors", "kinds"], later)
+    // What is under a pressed button or finger stays there until it is let go.
+    root.addEventListener("pointerdown", () => {
+      this.held = true
+      const let_go = () => setTimeout(() => {
+        this.held = false
+        if (this.stale) this.fill()
+      })
+      for (const name of ["pointerup", "pointercancel"]) window.addEventListener(name, let_go, {once: true})
+    })
+    model.on(["cells", "mode", "label", "bars", "summary", "steps", "answered", "donors", "kinds"], later)
     model.on(["chosen", "allowed"], () => this.press || this.marked())
     model.on("donor", () => this.fill_lender())
     model.on("complaint", () => this.complain())
@@ -765,13 +801,14 @@ class Editor {
       event.preventDefault()
       return
     }
-    const typing = target.matches("input, select")
+    // A field that holds what it held has nothing of its own to take back.
+    const typing = target.matches("select") || (target.matches("input") && target.value !== target.defaultValue)
     const control = event.ctrlKey || event.metaKey
     if (control && !typing && this.mode === "craft") {
       const does = key.toLowerCase() === "z" ? (event.shiftKey ? "redo" : "undo") : key.toLowerCase() === "y" ? "redo" : null
       if (does) {
         event.preventDefault()
-        this.wish({do: does})
+        this.then(() => this.wish({do: does}))
         return
       }
     }
@@ -828,11 +865,12 @@ class Editor {
     const {key} = event
     const control = event.ctrlKey || event.metaKey
     const crafting = this.mode === "craft"
-    const at = this.current
+    const at = Number(event.target.closest("[data-layer]").dataset.layer)
+    this.current = at
     const to = {ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: this.count}[key]
     let done = true
     if (to !== undefined && event.altKey) {
-      if (crafting && key.startsWith("Arrow")) this.shift(key === "ArrowRight" ? 1 : -1)
+      if (crafting && key.startsWith("Arrow")) this.then(() => this.shift(key === "ArrowRight" ? 1 : -1))
     } else if (to !== undefined) {
       this.step(to, event.shiftKey)
     } else if (control && key.toLowerCase() === "a") {
@@ -849,7 +887,7 @@ class Editor {
     } else if (key === "ArrowDown" && this.mode === "vary") {
       this.strip.querySelector(`[data-layer="${at}"] .toggle:enabled`)?.focus()
     } else if (crafting && (key === "Delete" || key === "Backspace")) {
-      this.remove(this.chosen.includes(at) ? this.chosen : at < this.count ? [at] : [])
+      this.then(() => this.remove(this.chosen.includes(this.current) ? this.chosen : this.current < this.count ? [this.current] : []))
     } else if (crafting && (key === "Insert" || key === "+")) {
       this.palette.querySelector('[tabindex="0"]')?.focus()
     } else {
@@ -881,14 +919,14 @@ class Editor {
     if (name === "paste") {
       const text = event.clipboardData.getData("text/plain") || clipboard
       event.preventDefault()
-      if (text.trim()) this.wish({paste: [this.caret, text]})
+      if (text.trim()) this.then(() => this.wish({paste: [this.caret, text]}))
       return
     }
     if (!this.chosen.length) return
     this.copy()
     event.clipboardData.setData("text/plain", clipboard)
     event.preventDefault()
-    if (name === "cut") this.remove()
+    if (name === "cut") this.then(() => this.remove())
   }
 
   // Colours, where no page around gives them, as in a notebook

@@ -54,6 +54,7 @@ class EditorPane(JSComponent):
     kinds = param.List(default=[], doc="The palette.")
     summary = param.Dict(default={}, doc="What the draft is, in words.")
     steps = param.List(default=[False, False], doc="Whether undo and redo have a step.")
+    answered = param.Integer(default=0, doc="The last step that was made, or could not be.")
     complaint = param.Dict(default={}, doc="What was wrong with the last wish, and where.")
     donors = param.List(default=[], doc="Numbers and names of models to take layers from.")
     donor = param.Dict(default={}, doc="The model that layers are taken from.")
@@ -283,6 +284,13 @@ class Editor(Viewer):
     def _hear(self, data: object) -> None:
         if not isinstance(data, dict):
             return
+        try:
+            self._do(data)
+        finally:
+            if isinstance(step := data.get("step"), int):
+                self._pane.answered = step
+
+    def _do(self, data: dict[str, Any]) -> None:
         place = "text" if "text" in data else "layer" if "set" in data else "step"
         try:
             if "donor" in data:
