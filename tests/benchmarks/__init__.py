@@ -24,6 +24,7 @@ NAMES = (
     "queue",
     "page",
     "watching",
+    "generating",
 )
 """The benchmarks, in the order in which they run and are reported."""
 
