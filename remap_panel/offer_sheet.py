@@ -195,7 +195,11 @@ def preview_html(made: Offer, layers: Sequence[Layer]) -> str:
     cards = "".join(
         _card(place, one, layers, tools=made.mode == "variations")
         for place, one in enumerate(made.children)
+        # Which ablations exist is told with the price, and seen in the table below.
+        if made.mode == "variations" or one.exists is None
     )
+    if not cards:
+        return ""
     return f'<ul class="preview" data-scroll="preview" aria-label="Preview">{cards}</ul>'
 
 

@@ -58,7 +58,8 @@ def test_chosen_layers_are_ablated(state: ExplorerState) -> None:
     made = state.study.models()[before:]
     assert [(one.origin, one.parent) for one in made] == [(Origin.ABLATION, state.inspected)]
     look(state)
-    assert f"already model {made[0].name}" in view.preview.html
+    assert view.preview.html == ""
+    assert f"1 exists already: {made[0].name}" in view.price.html
     assert "1 child of" in view.children_head.html
     view.table._handle_msg({"ask": "rows"})
     view.table._handle_msg({"hover": made[0].number})
