@@ -86,6 +86,7 @@ def demo(given: argparse.Namespace) -> int:
 
 def sample(given: argparse.Namespace) -> int:
     """Bring a study to a number of sampled models and train them, without a page."""
+    from remap_panel.progress import downloading
     from remap_ray.creation import add_samples, create_study, space_of
 
     space = Space.find("paper" if given.space is None else given.space)
@@ -114,6 +115,7 @@ def sample(given: argparse.Namespace) -> int:
             models=given.models,
             limits=_limits(given, space),
             space=space,
+            progress=downloading,
             patience=given.patience or 0,
             bfloat16=given.bfloat16,
             halving=given.halving,
@@ -336,7 +338,9 @@ def _parser() -> Parser:
     one = _command(commands, "sample", sample, "sample and train models, without a page")
     _add_study(one)
     one.add_argument(
-        "--data", metavar="NAME_OR_PATH", help="digits, fashion-mnist, a .npz, or a folder"
+        "--data",
+        metavar="NAME_OR_PATH",
+        help="digits, fashion-mnist, cifar10, quickdraw-paper, a .npz, or a folder",
     )
     one.add_argument(
         "--models",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import final
@@ -11,9 +12,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from remap_ray.study import Change, Model, Status, Study, duration, pace_of, seconds_left
 
-__all__ = ["QueueProgress", "follow"]
+__all__ = ["QueueProgress", "downloading", "follow"]
 
 ENDED = {Status.DONE, Status.FAILED, Status.CANCELLED}
+
+
+MEBIBYTE = 1 << 20
+
+
+def downloading(name: str, received: int, total: int | None) -> None:
+    """Say on standard error how far a download is: in place on a terminal, else once."""
+    done = received == total
+    size = "" if total is None else f" of {total / MEBIBYTE:.1f}"
+    text = f"downloading {name}: {received / MEBIBYTE:.1f}{size} MiB"
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{text}" + ("\n" if done else ""))
+        sys.stderr.flush()
+    elif done:
+        sys.stderr.write(f"{text}\n")
 
 
 @final

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -14,6 +14,7 @@ from remap_ray.recipe import Recipe
 from remap_ray.space import Limits, Space, sample
 from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory, space_of
 from remap_ray.training import datasets
+from remap_ray.training.download import quiet
 
 __all__ = ["add_samples", "create_study", "recipe_for", "space_of"]
 
@@ -56,6 +57,7 @@ def create_study(
     patience: int = 0,
     bfloat16: bool = False,
     halving: bool = False,
+    progress: Callable[[str, int, int | None], None] | None = None,
 ) -> Study:
     """Create a study: load its data once, and keep what the page will show of them.
 
@@ -64,8 +66,8 @@ def create_study(
     path
         A directory that does not exist yet, or is empty.
     data
-        A known name (``digits``, ``fashion-mnist``), a ``.npz`` file or a folder
-        with one folder of images per class.
+        A known name (``digits``, ``fashion-mnist``, ``cifar10``, ``quickdraw-paper``), a
+        ``.npz`` file, a folder with one folder of images per class, or with their files.
     recipe
         How models are trained; the default is `recipe_for` with ``epochs``.
     seed
@@ -76,6 +78,9 @@ def create_study(
         What they are sampled from: ``paper``, ``modern``, the path of a TOML file of your
         own (`remap_ray.space.space_file` says what stands in it), or a `Space`. The study
         keeps a copy.
+    progress
+        Told how far a download is: the file's name, its bytes that are here, and how many
+        there are, where that is known.
     patience, bfloat16
         Whether models may stop early, and be computed in bfloat16, as `Recipe` says.
     halving
@@ -93,7 +98,7 @@ def create_study(
     _check_count(models)
     path = Path(path).absolute()
     directory.check_free(path)
-    loaded = datasets.load(data, seed=seed)
+    loaded = datasets.load(data, seed=seed, progress=progress or quiet)
     if len(loaded.class_names) > 256:
         raise InvalidRequest(
             f"{loaded.name} has {len(loaded.class_names)} classes; a study takes at most 256"

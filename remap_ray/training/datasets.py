@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from remap_ray.errors import DataError, InvalidRequest
-from remap_ray.training import fashion_mnist, image_folder, npz
+from remap_ray.training import cifar10, fashion_mnist, image_folder, npz, quickdraw
+from remap_ray.training.download import Progress, quiet
 from remap_ray.training.parts import DataSet, Images, Part, divided
 from remap_ray.training.thumbnails import thumbnails, viewable
 
@@ -20,25 +21,34 @@ __all__ = ["NAMES", "DataSet", "Part", "fingerprint", "load", "scaled", "thumbna
 FINGERPRINT_DIGITS = 16
 
 
-def load(name_or_path: str, *, seed: int = 0, directory: Path | None = None) -> DataSet:
+def load(
+    name_or_path: str,
+    *,
+    seed: int = 0,
+    directory: Path | None = None,
+    progress: Progress = quiet,
+) -> DataSet:
     """Load a data set that comes with REMAP, or one of your own.
 
     A name that REMAP knows is tried first (write ``./digits`` for a folder of
     that name), then a path: a ``.npz`` file (`remap_ray.training.npz.read`), a
     folder of images per class (`remap_ray.training.image_folder.read`), or a
-    folder with Fashion-MNIST's four files.
+    folder with Fashion-MNIST's four files, with CIFAR-10's binary version, or with
+    a ``.npy`` per class as those of Quick Draw.
 
     Parameters
     ----------
     name_or_path
-        ``digits``, ``fashion-mnist`` or a path.
+        ``digits``, ``fashion-mnist``, ``cifar10``, ``quickdraw-paper`` or a path.
     seed
         Decides which image is in which part; the same seed gives the same
         parts on every machine.
     directory
-        Where Fashion-MNIST's files are. Without it they are looked for in
-        ``$REMAP_DATA/fashion-mnist``, in ``/usr/share/datasets/fashion-mnist``
-        and in the user's cache, and else downloaded into that cache.
+        Where the files of a named data set are. Without it they are looked for in
+        ``$REMAP_DATA/NAME``, in ``/usr/share/datasets/fashion-mnist`` and in the user's
+        cache, and else downloaded into that cache.
+    progress
+        Told how far a download is.
 
     Raises
     ------
@@ -49,11 +59,10 @@ def load(name_or_path: str, *, seed: int = 0, directory: Path | None = None) -> 
     """
     if seed < 0:
         raise InvalidRequest(f"the seed must not be negative, not {seed}")
-    if name_or_path == fashion_mnist.NAME and directory is not None:
-        folder = _absolute(directory)
-        return fashion_mnist.read(folder, seed, str(folder))
+    if name_or_path in _NAMED and directory is not None:
+        return _from_path(str(directory), seed)
     if name_or_path in _NAMED:
-        return _NAMED[name_or_path](seed)
+        return _NAMED[name_or_path](seed, progress)
     return _from_path(name_or_path, seed)
 
 
@@ -109,6 +118,10 @@ def _from_path(text: str, seed: int) -> DataSet:
     if is_folder:
         if len(fashion_mnist.missing(path)) < len(fashion_mnist.FILES):
             return fashion_mnist.read(path, seed, str(path))
+        if cifar10.is_here(path):
+            return cifar10.read(path, seed, str(path))
+        if quickdraw.is_here(path):
+            return quickdraw.read(path, seed, str(path))
         return image_folder.read(path, seed)
     if is_file and path.suffix.lower() == ".npz":
         return npz.read(path, seed)
@@ -117,7 +130,7 @@ def _from_path(text: str, seed: int) -> DataSet:
     raise DataError(f"there is no data set {text!r}, and no such path; {known} per class", path)
 
 
-def _digits(seed: int) -> DataSet:
+def _digits(seed: int, _: Progress) -> DataSet:
     """Load scikit-learn's 1,797 digits, 8 x 8, their 17 greys as float32 from 0 to 1.
 
     Not as uint8, which 17 steps from 0 to 255 would not fit without rounding.
@@ -131,9 +144,11 @@ def _digits(seed: int) -> DataSet:
     return divided("digits", "digits", images, labels, class_names, seed)
 
 
-_NAMED: dict[str, Callable[[int], DataSet]] = {
+_NAMED: dict[str, Callable[[int, Progress], DataSet]] = {
     "digits": _digits,
-    fashion_mnist.NAME: fashion_mnist.load,
+    fashion_mnist.NAME: lambda seed, progress: fashion_mnist.load(seed, progress=progress),
+    cifar10.NAME: lambda seed, progress: cifar10.load(seed, progress=progress),
+    quickdraw.NAME: lambda seed, progress: quickdraw.load(seed, progress=progress),
 }
 
 NAMES = tuple(_NAMED)

@@ -19,7 +19,7 @@ import platformdirs
 
 from remap_ray.errors import DataError
 from remap_ray.training import idx
-from remap_ray.training.download import fetch
+from remap_ray.training.download import Progress, fetch, quiet
 from remap_ray.training.parts import DataSet, Images, Labels, Part, divide, take
 
 __all__ = [
@@ -119,7 +119,12 @@ class Places:
         )
 
 
-def load(seed: int, places: Places | None = None, origin: Origin = OFFICIAL) -> DataSet:
+def load(
+    seed: int,
+    places: Places | None = None,
+    origin: Origin = OFFICIAL,
+    progress: Progress = quiet,
+) -> DataSet:
     """Read Fashion-MNIST from where it lies on this machine, or download it first.
 
     Parameters
@@ -142,7 +147,9 @@ def load(seed: int, places: Places | None = None, origin: Origin = OFFICIAL) -> 
             return read(folder, seed, NAME)
     for name in missing(places.cache):
         try:
-            fetch(origin.address + name, places.cache / name, origin.sha256[name])
+            fetch(
+                origin.address + name, places.cache / name, origin.sha256[name], progress=progress
+            )
         except DataError as error:
             looked = ", ".join(str(folder) for folder in (*places.installed, places.cache))
             raise DataError(
