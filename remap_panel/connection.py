@@ -66,7 +66,7 @@ export function render({model, view}) {
   notice.hidden = true
   notice.setAttribute("role", "alert")
   const page = view.model.document
-  let looking = 0, looks = 0
+  let looking = 0, looks = 0, back = false, here = ""
   const look = async () => {
     looking = 0
     let answer = null
@@ -75,21 +75,33 @@ export function render({model, view}) {
     } catch {
       // Nobody answers yet: the notice says so.
     }
-    if (notice.hidden) return
     const named = answer?.ok ? await answer.text() : null
-    const other = named != null ? named !== model.server : answer != null && ++looks > FORGIVEN
-    if (other) window.location.reload()
-    else looking = setTimeout(look, LOOK_MS)
+    const unnamed = answer != null && named == null && !back && ++looks > FORGIVEN
+    if (unnamed || (named != null && named !== model.server)) {
+      // A new server may have taken the page for a new one, and its address with it.
+      history.replaceState(history.state, "", here)
+      window.location.reload()
+    } else if (back && answer != null) {
+      notice.hidden = true
+    } else {
+      looking = setTimeout(look, LOOK_MS)
+    }
+  }
+  const begin = () => {
+    if (looking === 0) looking = setTimeout(look, back ? 0 : LOOK_MS)
   }
   page.on_event("connection_lost", () => {
+    if (notice.hidden) here = window.location.href
     notice.hidden = false
+    back = false
     looks = 0
-    if (looking === 0) looking = setTimeout(look, LOOK_MS)
+    begin()
   })
   page.on_event("client_reconnected", () => {
-    notice.hidden = true
+    back = true
     clearTimeout(looking)
     looking = 0
+    begin()
   })
   return notice
 }

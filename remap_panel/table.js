@@ -508,6 +508,10 @@ export function render({model}) {
   const rows = new LiveRows(model, root)
   model.on("msg:custom", (text) => rows.table && rows.take(text))
   model.on("hovered", () => rows.table && rows.mark())
+  model.on("empty", () => {
+    const words = rows.root.querySelector(".empty")
+    if (words != null) words.textContent = model.empty
+  })
   model.on("inspected", () => {
     if (rows.table) {
       rows.mark()

@@ -62,6 +62,11 @@ def notice(snapshot: Snapshot, path: Path, problem: str) -> Notice | None:
     """Say what keeps the study from going on; None where nothing does."""
     if problem:
         return Notice(f"The study cannot be read now; this is tried again. {problem}")
+    if not snapshot.models:
+        return Notice(
+            "This study has no models yet. To sample and train some, run",
+            f"remap sample {shlex.quote(str(path))} --models 100",
+        )
     waiting = snapshot.counts[Status.QUEUED] + snapshot.counts[Status.TRAINING]
     if not waiting or snapshot.heartbeat.alive:
         return None

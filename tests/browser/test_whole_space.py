@@ -218,6 +218,7 @@ def test_the_page_survives_a_new_server(
         explorer.resting_circles(set(range(1, 7)))
         explorer.click_circle(4)
         explorer.wait(lambda: "model=4" in explorer.address(), "the address")
+        explorer.wait(lambda: kept(study) == [4], "m4 in the drawer")
 
         served.kill_all()
         lost = page.get_by_role("alert").filter(has_text="connection to REMAP is lost")
@@ -253,7 +254,7 @@ def test_ten_thousand_models_are_selected_and_searched(tmp_path: Path, explore: 
         some = explorer.wait(
             lambda: (now := explorer.circles())[1][0] < places[1][0] - 30 and now, "a moved view"
         )
-        assert some[2][0] - places[2][0] == pytest.approx(some[1][0] - places[1][0], abs=1)
+        assert all(some[number][0] < places[number][0] - 20 for number in (2, 3, count))
         # A lasso holds what lies in it, by the study's own figures.
         front = front_of(study)
         inside = {n for n, (cx, cy) in some.items() if abs(cx - x) <= 20 and abs(cy - y) <= 20}

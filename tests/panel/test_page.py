@@ -114,9 +114,18 @@ def test_where_nobody_trains_and_models_wait_it_is_said_what_to_do(toy_study_ful
     assert header.notice(snapshot_of(toy_study_full, heartbeat=ALIVE), path, "") is None
 
 
-def test_a_study_with_nothing_to_train_needs_nobody(toy_study: Study) -> None:
-    assert header.notice(snapshot_of(toy_study), toy_study.path, "") is None
+def test_a_study_with_nothing_to_train_needs_nobody(tmp_path: Path) -> None:
+    with synthetic.full_study(tmp_path / "done", done=2, waiting=0) as study:
+        assert header.notice(snapshot_of(study), study.path, "") is None
     assert header.notice_html(None) == ""
+
+
+def test_an_empty_study_says_how_to_fill_it(toy_study: Study) -> None:
+    found = header.notice(snapshot_of(toy_study), Path("/somewhere/my study"), "")
+    assert found == Notice(
+        "This study has no models yet. To sample and train some, run",
+        "remap sample '/somewhere/my study' --models 100",
+    )
 
 
 def test_a_study_that_cannot_be_read_comes_first(toy_study_full: Study) -> None:
