@@ -6,6 +6,7 @@ what they are is decided here, and every step of a handcraft is a step of a `Dra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, final
@@ -32,6 +33,12 @@ MODES = {"choose": "Choose layers", "vary": "Say what may vary", "craft": "Handc
 """What the editor is used for, by name."""
 
 HERE = Path(__file__).parent
+
+PARTS = {"face": "editor_face.js", "gestures": "editor_gestures.js"}
+"""Scripts that ``editor.js`` is made of besides, each before those that need it."""
+
+IMPORTING = re.compile(r"^const \{.*\} = await import\(.*\)\n", re.MULTILINE)
+EXPORTED = re.compile(r"^export ", re.MULTILINE)
 
 Allowed = dict[int, tuple[str, ...]]
 
@@ -63,6 +70,8 @@ class EditorPane(JSComponent):
     # Not "editor.css": Panel gives a style of that name to the whole document.
     _stylesheets: ClassVar[list[str]] = [(HERE / "editor_style.css").read_text(encoding="utf-8")]
     _bundle = "editor.js"
+    # Panel serves what is listed here; the scripts import each other from there.
+    _resources: ClassVar[dict[str, dict[str, str]]] = {"modules": PARTS}
     _constants: ClassVar[dict[str, Any]] = {
         "edits": list(NAMES),
         "modes": {name: theme.css_variables(mode) for name, mode in theme.MODES.items()},
@@ -74,9 +83,14 @@ class EditorPane(JSComponent):
 
     @classmethod
     def _render_esm(cls, compiled: bool | Literal["compiling"] = True, server: bool = False) -> str:
+        """Give the script's address where a server has one, else its text, all parts included."""
         text: str = super()._render_esm(compiled, server)
-        # A browser must not run an older release's script from its cache.
-        return text if "\n" in text else f"{text}?{VERSION}"
+        if "\n" not in text:
+            # A browser must not run an older release's script from its cache.
+            return f"{text}?{VERSION}"
+        parts = [(HERE / one).read_text(encoding="utf-8") for one in PARTS.values()]
+        own = [EXPORTED.sub("", IMPORTING.sub("", part)) for part in parts]
+        return "\n".join([*own, IMPORTING.sub("", text)])
 
 
 @final
@@ -121,12 +135,15 @@ class Editor(Viewer):
         super().__init__(**params)
         self._lookup = lookup or (lambda _: None)
         self._donor: tuple[Layer, ...] = ()
+        self._checked_on: tuple[object, ...] = ()
+        self._known: object = None
         self._pane = EditorPane(self._hear, kinds=cells.kinds(), sizing_mode="stretch_width")
         self._check()
         self._draw()
         self._mark()
         self.param.watch(
-            lambda *_: self._check(), ["draft", "limits", "known", "baseline", "input_shape"]
+            lambda *_: self._check(),
+            ["draft", "limits", "known", "baseline", "input_shape", "classes"],
         )
         self.param.watch(
             lambda *_: self._draw(),
@@ -199,9 +216,13 @@ class Editor(Viewer):
     # What is drawn
 
     def _check(self) -> None:
-        self.checked = check(
-            self.draft, self.input_shape, self.classes, self.limits, self.known, self.baseline
-        )
+        on = (self.draft.layers, self.input_shape, self.classes, self.limits, self.baseline)
+        if on != self._checked_on or self.known is not self._known:
+            # What is chosen changes often, and changes nothing here.
+            self._checked_on, self._known = on, self.known
+            self.checked = check(
+                self.draft, self.input_shape, self.classes, self.limits, self.known, self.baseline
+            )
 
     def _draw(self) -> None:
         crafting = self.mode == "craft"
@@ -266,7 +287,9 @@ class Editor(Viewer):
     def _choose(self, given: list[Any]) -> None:
         count = len(self.baseline.layers) if self.baseline else 0
         if self.mode == "craft":
-            self.draft = drafts.choose(self.draft, filter(_is_index, given))
+            made = drafts.choose(self.draft, filter(_is_index, given))
+            if made != self.draft:
+                self.draft = made
         elif self.mode == "vary":
             self.brushed = sorted({one for one in given if _is_index(one) and one <= count})
         else:

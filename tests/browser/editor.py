@@ -68,7 +68,7 @@ def opened(browser: Browser, **options: Any) -> Iterator[Page]:
             else None
         ),
     )
-    page.set_default_timeout(6_000)
+    page.set_default_timeout(60_000)
     yield page
     context.close()
     assert not wrong, wrong
@@ -93,7 +93,7 @@ class Handcraft:
         """The layers of the draft as the server has them."""
         return " ".join(layer.text for layer in self.draft.layers)
 
-    def wait(self, ask: Callable[[], bool], what: str, seconds: float = 6) -> None:
+    def wait(self, ask: Callable[[], bool], what: str, seconds: float = 60) -> None:
         deadline, pause = time.monotonic() + seconds, threading.Event()
         while not ask():
             assert time.monotonic() < deadline, f"waited too long for {what}; now {self.text}"

@@ -284,6 +284,7 @@ def test_the_script_needs_no_other_file() -> None:
     script = EditorPane._render_esm(server=False)
     assert "export function render" in script
     assert not re.search(r"^import |import\(", script, re.MULTILINE)
+    assert script.count("export ") == 1
     assert "http" not in script.replace("http://www.w3.org/2000/svg", "")
     styles = Path(cells.__file__).with_name("editor_style.css").read_text(encoding="utf-8")
     assert EditorPane._stylesheets == [styles]
