@@ -110,11 +110,15 @@ def head_html(model: Model | None, parent: Model | None) -> str:
     modes = "".join(
         button(words, "mode", mode, toggle=True, label="") for mode, words in MODES.items()
     )
+    repeat = ""
+    if model.accuracy is not None:
+        repeat = button("⚄", "repeat", label="repeat the baseline with another seed", kind="tool")
     facts = f"{model.parameters:,} parameters · accuracy {wording.accuracy(model.accuracy)}"
     if model.accuracy is None:
         facts += " (not trained yet: its children wait for it to be compared with)"
     return (
-        f'<div class="head"><h2>Baseline {model.name}</h2><span class="facts">{facts}</span>{come}'
+        f'<div class="head"><h2>Baseline {model.name}</h2><span class="facts">{facts}</span>'
+        f"{repeat}{come}"
         f'<div class="modes" role="group" aria-label="How children are made">{modes}</div></div>'
     )
 

@@ -89,6 +89,8 @@ class Offer:
         What each will be trained.
     seconds
         Expected until all are trained, once it is their turn; None where that is not known.
+    wait
+        Expected before that, for what is in the queue already; None where that is not known.
     """
 
     baseline: int
@@ -96,6 +98,7 @@ class Offer:
     children: tuple[Offered, ...]
     epochs: int
     seconds: float | None
+    wait: float | None = None
 
     @property
     def trained(self) -> tuple[Offered, ...]:
@@ -209,6 +212,7 @@ def offer(
     pace: Pace | None,
     workers: int,
     handcraft: Proposal | None = None,
+    wait: float | None = None,
 ) -> Offer:
     """Say what children of a baseline a person is offered, and at what price.
 
@@ -224,6 +228,8 @@ def offer(
         How many models are trained at a time.
     handcraft
         What was made by hand; None where nothing was.
+    wait
+        Seconds until the queue of now is empty; None where that is not known.
     """
     architecture = model.architecture
     chosen = settings.of(model.number, architecture)
@@ -246,7 +252,7 @@ def offer(
     if pace is not None:
         seconds = [one for one in work if one is not None]
         total = max(sum(seconds) / max(workers, 1), max(seconds, default=0.0))
-    return Offer(model.number, settings.mode, children, epochs, total)
+    return Offer(model.number, settings.mode, children, epochs, total, wait)
 
 
 @lru_cache(maxsize=64)
@@ -339,6 +345,8 @@ def price(made: Offer) -> tuple[str, ...]:
         about = "the time is not known before something was trained here"
         if made.seconds is not None:
             about = f"about {duration(made.seconds)} on this machine"
+            if made.wait and made.wait >= 1:
+                about += f", after about {duration(made.wait)} for what waits now"
         said.append(about)
     else:
         said.append("nothing to train")

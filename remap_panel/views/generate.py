@@ -253,6 +253,7 @@ class Generate(Viewer):
             pace_of(snapshot.models.values()),
             snapshot.heartbeat.workers,
             self.editor.proposal if settings.mode == "handcrafted" else None,
+            snapshot.seconds_left,
         )
         drawing = self._drawing is not None
         self.price.html = offer_sheet.price_html(self._offer, drawing=drawing)
@@ -346,6 +347,8 @@ class Generate(Viewer):
             return
         elif act == "parent" and model.parent is not None:
             state.inspect(model.parent)
+        elif act == "repeat":
+            state.repeat(model.number)
         elif act == "train":
             self._train(model)
         elif act in {"strike", "redraw", "draw"}:
