@@ -76,7 +76,8 @@ export function render({model, view}) {
       // Nobody answers yet: the notice says so.
     }
     const named = answer?.ok ? await answer.text() : null
-    const unnamed = answer != null && named == null && !back && ++looks > FORGIVEN
+    // Who does not say which server it is may be another: the page is loaded again.
+    const unnamed = answer != null && named == null && (back || ++looks > FORGIVEN)
     if (unnamed || (named != null && named !== model.server)) {
       // A new server may have taken the page for a new one, and its address with it.
       history.replaceState(history.state, "", here)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from remap_ray.errors import InvalidRequest, UnknownModel
 from remap_ray.study.records import DrawerEntry
-from remap_ray.study.schema import deletions, drawer
+from remap_ray.study.schema import deletions, drawer, models
 
 __all__ = ["LONGEST_NOTE", "annotate", "append", "arrange", "drop", "put"]
 
@@ -44,7 +44,10 @@ def put(connection: Connection, change: int, entry: DrawerEntry) -> None:
 
 def drop(connection: Connection, change: int, number: int) -> None:
     """Remove a model, or raise `UnknownModel` where it is not there."""
-    if not connection.execute(delete(drawer).where(drawer.c.model == number)).rowcount:
+    # One that was deleted keeps its place, for when it is restored.
+    shown = select(models.c.number).where(~models.c.deleted)
+    gone = delete(drawer).where(drawer.c.model == number, drawer.c.model.in_(shown))
+    if not connection.execute(gone).rowcount:
         raise UnknownModel(number, "the drawer")
     row = upsert(deletions).values(table_name=drawer.name, key=number, changed=change)
     keys = ("table_name", "key")
