@@ -45,7 +45,7 @@ STYLE = f"""
   display: block; width: 34px; writing-mode: vertical-rl; transform: rotate(180deg);
   text-align: left; line-height: 34px; max-height: 96px; overflow: hidden;
 }}
-.matrix.is-short thead th.name:not(:last-child) > span {{
+.matrix.is-short thead th.name:not(.last) > span {{
   writing-mode: initial; transform: none; text-align: center; line-height: 1.4;
 }}
 .matrix thead th.never {{ color: var(--remap-bad); font-weight: 700; }}
@@ -174,7 +174,7 @@ def _table(
         f"{escape(_cut(name))}</span></th>"
         for name, flagged in zip(names, never, strict=True)
     )
-    tail = f'<th scope="col" class="name"><span>{last}</span></th>' if last else ""
+    tail = f'<th scope="col" class="name last"><span>{last}</span></th>' if last else ""
     grid = ' data-grid="matrix"' if act else ""
     short = " is-short" if max(map(len, names)) <= SHORTEST else ""
     said = f"<caption>{escape(caption)}</caption>" if caption else ""

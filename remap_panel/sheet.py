@@ -14,7 +14,7 @@ from remap_ray.version import VERSION
 __all__ = ["STYLE", "Sheet", "button"]
 
 STYLE = """
-:host { display: block; width: 100%; color: var(--remap-text); font: 13px/1.45 var(--remap-sans); }
+:host { display: block; flex: none; width: 100%; color: var(--remap-text); font: 13px/1.45 var(--remap-sans); }
 h2 { margin: 4px 0 8px; font: 600 16px/1.35 var(--remap-sans); overflow-wrap: anywhere; }
 h3 { margin: 16px 0 6px; font: 600 14px/1.35 var(--remap-sans); }
 p { margin: 0 0 6px; }
@@ -119,7 +119,8 @@ def button(
         Its class in the style sheet.
     """
     value = str(value)
-    said = label if not label or words in label or len(words) < 3 else f"{words}: {label}"
+    spoken = any(letter.isalnum() for letter in words) and words not in label
+    said = f"{words}: {label}" if label and spoken else label
     given = {
         "class": kind,
         "data-act": act,

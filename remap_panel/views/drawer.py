@@ -33,7 +33,7 @@ COLUMNS = (
         hint="Accuracy on the validation images, after the last epoch",
     ),
     Column("parameters", "Params", "number", width=76, keep=1, right=True),
-    Column("needs", "Needs", "sign", width=52, keep=4, hint="Whether it meets what you need"),
+    Column("needs", "Needs", "sign", width=62, keep=4, hint="Whether it meets what you need"),
     Column("note", "Note", "note", width=60, grow=2, keep=2),
     Column(
         "actions",

@@ -173,11 +173,11 @@ class Inspector(Viewer):
         self.curves = Curves()
         self.confusion = Confusion(self._names)
         self._many = len(self._names) > matrix.MOST_CLASSES
-        self._empty = _html(EMPTY)
+        self._empty = Sheet(stylesheets=[STYLE])
         self.head = Sheet(self._act, self._hover, stylesheets=[STYLE])
         self.wishes = Sheet(self._act, self._hover, stylesheets=[STYLE])
-        self._facts = _html("")
-        self._curves_head = _html("")
+        self._facts = Sheet(stylesheets=[STYLE])
+        self._curves_head = Sheet(stylesheets=[STYLE])
         self._curves = pn.Row(
             _plot(self.curves.accuracy),
             _plot(self.curves.loss),
@@ -222,17 +222,17 @@ class Inspector(Viewer):
     def _show(self) -> None:
         snapshot = self._state.snapshot
         model = self._state.model(self._state.inspected)
-        self._empty.visible = model is None
+        self._empty.html = EMPTY if model is None else ""
         self._body.visible = model is not None
         if model is None:
             return
         self.head.html = heading(model) + chip(model)
         self.wishes.html = wishes(model, snapshot)
-        self._facts.object = facts(model, snapshot.reasons[model.number], self._disk(model))
+        self._facts.html = facts(model, snapshot.reasons[model.number], self._disk(model))
         epochs = snapshot.epochs.get(model.number, ())
         self._curves.visible = bool(epochs)
         note = prospect(epochs).words if epochs else _no_curves(model)
-        self._curves_head.object = f'<h3>Training</h3><p class="note">{note}</p>'
+        self._curves_head.html = f'<h3>Training</h3><p class="note">{note}</p>'
         self.curves.show(model.number, epochs, model.wanted_epochs)
         self._show_matrix(model)
 
@@ -380,10 +380,6 @@ def _no_matrix(model: Model) -> str:
     if model.status in {Status.FAILED, Status.CANCELLED}:
         return f"There are no predictions of {model.name}: it was not trained to the end."
     return f"The confusion matrix appears when {model.name} is trained."
-
-
-def _html(text: str) -> pn.pane.HTML:
-    return pn.pane.HTML(text, stylesheets=[STYLE], sizing_mode="stretch_width", margin=0)
 
 
 def _plot(plot: Any) -> pn.pane.Bokeh:
