@@ -5,6 +5,8 @@
 const {Gestures} = await import("../_resources/modules/editor_gestures.js" + new URL(import.meta.url).search)
 const {span} = await import("../_resources/modules/editor_face.js" + new URL(import.meta.url).search)
 
+const STEERING = new Set(["ArrowLeft", "ArrowRight", "Home", "End", "Enter", " ", "Delete", "Backspace", "Insert", "+", "Escape"])
+
 class Editor extends Gestures {
   constructor(model) {
     super(model)
@@ -91,7 +93,8 @@ class Editor extends Gestures {
     // A field that holds what it held has nothing of its own to take back.
     const typing = target.matches("select") || (target.matches("input") && target.value !== target.defaultValue)
     const control = event.ctrlKey || event.metaKey
-    if (control && !typing && this.mode === "craft") {
+    const crafting = this.mode === "craft"
+    if (control && !typing && crafting) {
       const does = key.toLowerCase() === "z" ? (event.shiftKey ? "redo" : "undo") : key.toLowerCase() === "y" ? "redo" : null
       if (does) {
         event.preventDefault()
@@ -102,6 +105,7 @@ class Editor extends Gestures {
     if (target.closest(".palette")) this.key_in_palette(event)
     else if (target.closest(".is-lent")) this.key_in_row(event)
     else if (target.matches(".toggle")) this.key_on_toggle(event)
+    else if (target.closest(".strip") && crafting && this.waits && !control && STEERING.has(key)) this.key_later(event)
     else if (target.closest(".strip")) this.key_on_layer(event)
     else if (target.closest(".panel") && key === "Escape") {
       event.preventDefault()
@@ -146,6 +150,16 @@ class Editor extends Gestures {
       const to = at + (key === "ArrowRight" ? 1 : -1)
       if (to >= 0 && to <= this.count) this.focus_on(to, event.target.dataset.edit)
     }
+  }
+
+  // A key pressed before the last step is answered speaks of the layers that it leaves.
+  key_later(event) {
+    const {key, shiftKey, altKey} = event
+    event.preventDefault()
+    this.in_turn(() => {
+      const target = this.strip.querySelector(`[data-layer="${this.current}"] .block`)
+      if (target) this.key_on_layer({key, shiftKey, altKey, target, preventDefault: () => null})
+    })
   }
 
   key_on_layer(event) {

@@ -307,9 +307,9 @@ class Editor(Viewer):
     def _hear(self, data: object) -> None:
         if not isinstance(data, dict):
             return
-        try:
+        # All that a step changes is one message.
+        with param.parameterized.batch_call_watchers(self._pane):
             self._do(data)
-        finally:
             if isinstance(step := data.get("step"), int):
                 self._pane.answered = step
 

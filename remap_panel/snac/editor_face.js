@@ -265,8 +265,10 @@ export class Face {
       make("p", {class: "facts"}, ...parts),
       make("p", {class: "words"}, words ? `Changes: ${words}` : ""),
     )
-    const focused = this.focused()
-    if (this.text !== focused || this.model.complaint.place !== "text") this.text.value = this.text.defaultValue = this.model.summary.text
+    // What is being typed stays, until it is wished or the draft is another.
+    if (this.text.defaultValue !== this.model.summary.text) {
+      this.text.value = this.text.defaultValue = this.model.summary.text
+    }
   }
 
   sentence(words) { return `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}` }
@@ -301,9 +303,13 @@ export class Face {
     this.take_all.disabled = !this.lender.children.length
   }
 
-  fill_panel() {
+  fill_panel(anew = false) {
     if (this.mode !== "craft") return
     const chosen = this.chosen.filter((at) => at < this.count)
+    const shown = JSON.stringify([this.count, chosen, chosen.map((at) => [this.cells[at].kind, this.cells[at].values, this.cells[at].fault])])
+    // What is being typed stays where nothing else changed.
+    if (shown === this.shown && !anew) return
+    this.shown = shown
     const kinds = new Set(chosen.map((at) => this.cells[at].kind))
     const children = []
     if (!chosen.length) {
@@ -335,7 +341,7 @@ export class Face {
     if (!choices) {
       const input = make("input", {type: "number", inputmode: whole ? "numeric" : "decimal", "data-key": `${name}/input`, "aria-label": `${words}, ${low} to ${high}`,
         title: `any ${whole ? "whole number" : "number"} from ${low} to ${high}`, step: whole ? 1 : "any", value})
-      input.addEventListener("change", () => input.value.trim() === "" ? this.fill_panel() : set(Number(input.value)))
+      input.addEventListener("change", () => input.value.trim() === "" ? this.fill_panel(true) : set(Number(input.value)))
       row.append(input)
     }
     return row
@@ -409,7 +415,7 @@ export class Face {
     this.wrong.textContent = words ? this.sentence(words) : ""
     this.wrong.hidden = !words
     this.text.setAttribute("aria-invalid", String(this.model.complaint.place === "text"))
-    if (words && this.model.complaint.place === "layer") this.fill_panel()
+    if (words && this.model.complaint.place === "layer") this.fill_panel(true)
   }
 
   // Focus: kept where it was, through every redrawing

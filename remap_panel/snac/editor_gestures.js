@@ -112,7 +112,8 @@ export class Gestures extends Face {
     if (!press || event.pointerId !== press.id) return
     this.press = null
     if (press.does === "nothing" || !press.moving) {
-      if (press.from === "strip") this.click(press.at, event)
+      const {shiftKey, ctrlKey, metaKey} = event
+      if (press.from === "strip") this.in_turn(() => this.click(press.at, {shiftKey, ctrlKey, metaKey}))
       else if (press.from === "lender") this.click_lent(press.at, event)
       else this.insert(press.kind)
       return

@@ -152,9 +152,7 @@ def in_columns(
     total = len(columns) * step - chip.size.gap
     height = chip.height + FOOT
     words = []
-    line = _number(chip.size.line)
-    lines = f'stroke-width="{line}" stroke-linecap="round" stroke-linejoin="round"'
-    parts = [f'<g fill="none" stroke="{INK}" {lines}>']
+    parts = [_pen(chip)]
     marks = []
     for place, (layer, difference) in enumerate(zip(columns, differences, strict=True)):
         x = place * step
