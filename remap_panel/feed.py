@@ -17,7 +17,7 @@ from typing import ClassVar, final
 from numpy import float32
 from numpy.typing import NDArray
 
-from remap_panel import recalls
+from remap_panel import keeping, recalls
 from remap_panel.snapshot import Snapshot, advance
 from remap_ray.study import Study, Watch
 
@@ -77,6 +77,7 @@ class Feed:
     @classmethod
     def close_all(cls) -> None:
         """End every feed of the process and close its study."""
+        keeping.finish()
         with cls._lock:
             feeds, cls._feeds = list(cls._feeds.values()), {}
         for feed in feeds:

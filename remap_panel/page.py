@@ -24,6 +24,7 @@ from remap_panel.views import data_selector, header
 from remap_panel.views.compare import Compare
 from remap_panel.views.data_selector import DataSelector
 from remap_panel.views.drawer import Drawer
+from remap_panel.views.generate import Generate
 from remap_panel.views.header import Header
 from remap_panel.views.inspector import Inspector
 from remap_panel.views.listing import Listing
@@ -35,10 +36,10 @@ from remap_ray.study import Status
 
 __all__ = ["make_page", "make_problem_page", "tabs"]
 
-TABS = ("data", "inspector", "compare", "queue")
+TABS = ("data", "inspector", "compare", "generate", "queue")
 """Names of the tabs as the state and the page's address call them, from left to right."""
 
-DATA, INSPECTOR, COMPARE, QUEUE = range(len(TABS))
+DATA, INSPECTOR, COMPARE, GENERATE, QUEUE = range(len(TABS))
 """Places of the tabs."""
 
 BROWSER = re.compile("[0-9a-f]{16}")
@@ -66,7 +67,7 @@ PAGE = """
 
 EARLY_TABS = """
 <p class="names"><b>Data selector</b><span>Model inspector</span><span>Compare</span>
-<span>Queue</span></p>
+<span>Generate models</span><span>Queue</span></p>
 """
 
 EARLY_TABS_STYLE = """
@@ -182,6 +183,7 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
         (_label("Data selector"), DataSelector(state)),
         (_label("Model inspector"), Inspector(state)),
         (_label("Compare"), Compare(state)),
+        (_label("Generate models"), Generate(state)),
         (queue, Queue(state)),
         active=TABS.index(state.tab) if state.tab in TABS else DATA,
         theme_config=frame.material_theme(),

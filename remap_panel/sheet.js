@@ -53,9 +53,17 @@ export function render({model}) {
   place.addEventListener("focusout", () => hover(""))
 
   place.addEventListener("click", (event) => {
-    const one = event.target.closest("[data-act]")
+    const one = event.target.closest("[data-act]:not(input, select)")
     if (one && one.getAttribute("aria-disabled") !== "true") {
       model.send_msg({act: one.dataset.act, value: one.dataset.value ?? ""})
+    }
+  })
+
+  place.addEventListener("change", (event) => {
+    const one = event.target.closest("input[data-act], select[data-act]")
+    if (one) {
+      const value = one.type === "checkbox" ? String(one.checked) : one.value
+      model.send_msg({act: one.dataset.act, value: `${one.dataset.name ?? ""}${value}`})
     }
   })
 

@@ -43,9 +43,11 @@ class Sheet(JSComponent):
     """A piece of HTML; whatever a person may have written in it is escaped by who makes it.
 
     An element with ``data-act`` is pressed by a click, a tap or the keyboard (it had better be a
-    ``button``) and sends that name and its ``data-value``; one with ``data-hover`` sends that
-    value while the mouse or the focus is on it. ``data-key`` names an element: the focus stays on
-    it when the HTML changes, and ``pressed`` and ``texts`` speak of it.
+    ``button``) and sends that name and its ``data-value``; an ``input`` or ``select`` sends its
+    value, a tick ``true`` or ``false``, after its ``data-name`` if it has one. One with
+    ``data-hover`` sends that value while the mouse or the focus is on it. ``data-key`` names an
+    element: the focus stays on it when the HTML changes, and ``pressed`` and ``texts`` speak of
+    it.
 
     Parameters
     ----------

@@ -12,12 +12,14 @@ import panel as pn
 import param
 from bokeh.document import Document
 
-from remap_panel import address
+from remap_panel import address, keeping
+from remap_panel.answers import aside
 from remap_panel.feed import Feed
 from remap_panel.needs import Judged, Needs, judge, weights_of
+from remap_panel.settings import Settings
 from remap_panel.snapshot import Snapshot
 from remap_ray.errors import RemapError
-from remap_ray.study import DrawerEntry, Model, Study
+from remap_ray.study import DrawerEntry, Model, Study, Submission
 
 __all__ = ["COMPARED", "LINKED", "PROJECTIONS", "ExplorerState"]
 
@@ -62,6 +64,9 @@ class ExplorerState(param.Parameterized):
     )
     right = param.Dict(default={}, doc="Whether each model gets `item` right, by number.")
     tab = param.String(default="data", doc="Name of the open tab.")
+    settings = param.ClassSelector(
+        class_=Settings, default=Settings(), doc="What is set in the Generate tab."
+    )
     problem = param.String(default="", doc="Why the study cannot be read now, empty where it can.")
     told = param.String(default="", doc="Last thing said to the person, for screen readers too.")
     undoable = param.String(default="", doc="What `undo` would take back, empty where nothing.")
@@ -76,6 +81,7 @@ class ExplorerState(param.Parameterized):
         self._judged: tuple[tuple[object, ...], Judged] | None = None
         self.param.watch(lambda *_: self._look_at_item(), "item")
         self.param.watch(lambda *_: self._keep_needs(), ["needs", "classes"])
+        self.param.watch(lambda *_: self._keep_settings(), "settings")
 
     @property
     def study(self) -> Study:
@@ -215,13 +221,15 @@ class ExplorerState(param.Parameterized):
         self.param.update(**found)
 
     def recognize(self, browser: str) -> None:
-        """Go on with the needs that were kept for a browser, and keep those to come."""
+        """Go on with the needs and settings kept for a browser, and keep those to come."""
         form = self.study.needs(browser) or {}
         classes = form.get("classes", {})
         if isinstance(classes, dict):
             given = {int(label): float(weight) for label, weight in classes.items()}
             found = weights_of(given, self._class_count)
             self.param.update(needs=Needs.from_dict(form), classes=found)
+        if (begun := keeping.begun(self.study, browser)) is not None:
+            self.settings = Settings.from_dict(begun)
         self._browser = browser
 
     def _keep_needs(self) -> None:
@@ -234,6 +242,10 @@ class ExplorerState(param.Parameterized):
         except RemapError as error:
             # A study that cannot be written is looked at all the same: the address has the needs.
             LOG.debug("needs are not kept: %s", error)
+
+    def _keep_settings(self) -> None:
+        if self._browser:
+            keeping.keep(self.study, self._browser, self.settings.to_dict())
 
     @property
     def _class_count(self) -> int:
@@ -298,9 +310,67 @@ class ExplorerState(param.Parameterized):
             self._show_undoable()
             self._wish(back, f"taken back: {words}")
 
-    def cancel(self, number: int) -> None:
-        """Wish that a waiting or training model stops."""
-        self._wish(partial(self.study.cancel, number), f"m{number} is being cancelled")
+    def train(self, wanted: Sequence[Submission]) -> None:
+        """Wish that models are trained; hundreds are written in one step beside the session."""
+
+        def write() -> tuple[tuple[int, ...], str]:
+            try:
+                return self.study.submit(wanted), ""
+            except RemapError as error:
+                return (), str(error)
+
+        def then(made: tuple[tuple[int, ...], str]) -> None:
+            numbers, problem = made
+            if problem:
+                self.complain(problem)
+                return
+            names = f"m{numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} models"
+            self.told = f"{names} {'waits' if len(numbers) == 1 else 'wait'} in the queue"
+            self._feed.poke()
+
+        aside(self._document, write, then)
+
+    def cancel(self, *numbers: int) -> None:
+        """Wish that waiting or training models stop."""
+        self._wish(partial(self.study.cancel, *numbers), f"{_names(numbers)} being cancelled")
+
+    def move(self, *numbers: int, before: int | None = None, place: int | None = None) -> None:
+        """Wish that waiting models are trained earlier or later, in this order."""
+        where = "to the end" if before is None else f"above m{before}"
+        where = where if place is None else f"to place {place}"
+        write = partial(self.study.move, *numbers, before=before, place=place)
+        self._wish(write, f"{_names(numbers)} moved {where}")
+
+    def longer(self, *numbers: int, epochs: int) -> None:
+        """Wish that models are trained so many epochs longer."""
+        write = partial(self.study.longer, *numbers, epochs=epochs)
+        self._wish(write, f"{_names(numbers)} to be trained {epochs} epochs longer")
+
+    def retry(self, *numbers: int) -> None:
+        """Wish that models that failed or were cancelled are trained after all."""
+        self._wish(partial(self.study.retry, *numbers), f"{_names(numbers)} waiting again")
+
+    def repeat(self, number: int, count: int = 1) -> None:
+        """Wish that an architecture is trained again with another seed."""
+        times = "once more" if count == 1 else f"{count} times more"
+        write = partial(self.study.repeat, number, count)
+        self._wish(write, f"m{number} is trained {times}, with another seed")
+
+    def pause(self, *, paused: bool) -> None:
+        """Wish that the queue stops, or goes on."""
+        write = self.study.pause if paused else self.study.resume
+        self._wish(write, "the queue is paused" if paused else "the queue goes on")
+
+    def set_workers(self, workers: int | None, gpus_per_model: float | None) -> None:
+        """Wish how many models train at a time, and what each has of a GPU."""
+        write = partial(self.study.set_workers, workers, gpus_per_model)
+        self._wish(write, f"{workers or 'as many as fit'} at a time")
+
+    def complain(self, problem: str) -> None:
+        """Tell the person, where they act, what could not be done and what to do."""
+        self.told = problem
+        if pn.state.notifications is not None:
+            pn.state.notifications.warning(problem)
 
     def _entry(self, number: int) -> DrawerEntry | None:
         return next((one for one in self.snapshot.drawer if one.model == number), None)
@@ -323,11 +393,14 @@ class ExplorerState(param.Parameterized):
         try:
             write()
         except RemapError as error:
-            self.told = str(error)
-            if pn.state.notifications is not None:
-                pn.state.notifications.warning(str(error))
+            self.complain(str(error))
             return False
         return True
 
     def _show_undoable(self) -> None:
         self.undoable = self._undo[-1][0] if self._undo else ""
+
+
+def _names(numbers: Sequence[int]) -> str:
+    """Give the subject of a sentence: ``m3 is``, ``4 models are``."""
+    return f"m{numbers[0]} is" if len(numbers) == 1 else f"{len(numbers)} models are"

@@ -138,7 +138,9 @@ class LiveRows {
     const field = cell.getField()
     const id = cell.getRow().getIndex()
     if (kind === "number") {
-      return element("span", {textContent: value[1]})
+      const [, text, tone, words] = value
+      cell.getElement().title = words ?? ""
+      return element("span", {textContent: text, className: tone ? `is-${tone}` : ""})
     } else if (kind === "mark") {
       const [name, symbol, text] = value
       const mark = element("span", {className: `mark is-${name}`, textContent: symbol})
@@ -170,6 +172,8 @@ class LiveRows {
       const box = element("input", {type: "checkbox", checked: value, tabIndex: -1})
       box.setAttribute("aria-label", `${this.kinds.get(field).hint}: ${cell.getRow().getData().name ?? id}`)
       return box
+    } else if (kind === "handle" && value === false) {
+      return element("span")
     } else if (kind === "handle") {
       const handle = element("span", {className: "handle", textContent: "⠿"})
       handle.title = "Drag to another place; by keyboard: Alt and the arrow keys on the row"
@@ -475,8 +479,8 @@ class LiveRows {
       event.preventDefault()
       this.model.send_msg({click: this.current})
     } else if (event.key === "Delete" && at >= 0) {
-      const button = this.shown(this.current)?.querySelector("button[data-action]")
-      button?.click()
+      const ending = "button:is([data-action=remove], [data-action=cancel])"
+      this.shown(this.current)?.querySelector(ending)?.click()
     } else if (event.key === " " && at >= 0) {
       event.preventDefault()
       this.shown(this.current)?.querySelector("input[type=checkbox]")?.click()

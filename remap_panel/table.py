@@ -58,11 +58,12 @@ class Column:
         Its header.
     kind
         What its values are: ``text`` a string; ``number`` a pair of the number, or None, and how
-        it is written; ``mark`` a status, its symbol and words; ``sign`` the same with its words
+        it is written, and if wanted its tone (``good``, ``bad``, ``unclear``) and what it means;
+        ``mark`` a status, its symbol and words; ``sign`` the same with its words
         seen only when hovered; ``drawn`` a key that changes when the drawing does; ``actions`` the
         names of the buttons that the row has now; ``note`` a text that a person may change;
         ``check`` whether the row is ticked; ``handle`` None: by it the row is dragged to another
-        place of the natural order.
+        place of the natural order; False where this row stays.
     width
         Its least width in px.
     grow

@@ -12,7 +12,7 @@ import numpy as np
 from remap_ray.errors import InvalidRequest
 from remap_ray.recipe import Recipe
 from remap_ray.space import Limits, Space, sample
-from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory
+from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory, space_of
 from remap_ray.training import datasets
 from remap_ray.training.download import quiet
 
@@ -162,18 +162,6 @@ def add_samples(
     space = space_of(study)
     study.submit(_draw(missing, study.seed, study.data, space, limits, known, halving=halving))
     return missing
-
-
-def space_of(study: Study) -> Space:
-    """Give the space that a study's models are sampled from, as it was when it was created.
-
-    Raises
-    ------
-    InvalidRequest
-        Its copy is damaged; or it is gone, and the space is none of those that come with REMAP.
-    """
-    kept = study.path / directory.SPACE
-    return Space.load(kept) if kept.exists() else Space.named(study.space)
 
 
 def _check_count(models: int) -> None:

@@ -1,5 +1,6 @@
 """What has been tried: the meeting place of all processes."""
 
+from remap_ray.study.drafts import draft_of, keep_draft, space_of
 from remap_ray.study.holder import Holder
 from remap_ray.study.lease import Lease, announce, announced, take_lease, withdraw
 from remap_ray.study.queue import duration, pace_of, reasons, seconds_left
@@ -43,11 +44,14 @@ __all__ = [
     "Wished",
     "announce",
     "announced",
+    "draft_of",
     "duration",
+    "keep_draft",
     "open_study",
     "pace_of",
     "reasons",
     "seconds_left",
+    "space_of",
     "take_lease",
     "withdraw",
 ]

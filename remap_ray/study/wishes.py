@@ -461,7 +461,10 @@ class Wishes(ABC):
     def let_go(self, *numbers: int) -> None:
         """Take models out of the drawer; one that is not there raises `UnknownModel`."""
         with self.writing() as (connection, change):
+            hidden = set(connection.execute(deletion.gone()).scalars())
             for number in numbers:
+                if number in hidden:
+                    raise UnknownModel(number, "the drawer")
                 kept.drop(connection, change, number)
 
     def annotate(self, number: int, note: str) -> None:

@@ -25,6 +25,7 @@ NAMES = (
     "queue",
     "page",
     "watching",
+    "generating",
 )
 """The benchmarks, in the order in which they run and are reported."""
 

@@ -23,7 +23,7 @@ from tests.benchmarks.launched import Launched, launched
 from tests.benchmarks.page import chromium, served
 from tests.benchmarks.report import Table, quantity
 
-__all__ = ["measure"]
+__all__ = ["lags", "measure"]
 
 TRAINED, TRAINING, BROWSERS, TRAINERS = 1_000, 8, 5, 2
 EVERY_SECONDS = 0.5
@@ -43,10 +43,10 @@ def measure(quick: bool) -> Table:
         browser = stack.enter_context(chromium())
         traffic = Traffic()
         pages = [_open(browser, url, traffic) for _ in range(browsers)]
-        idle = _lags(url, seconds / 3, pages[0])
+        idle = lags(url, seconds / 3, pages[0])
         with open_study(path) as study, _writing(study) as written:
             traffic.begin()
-            busy = _lags(url, seconds, pages[0])
+            busy = lags(url, seconds, pages[0])
             updates = len(written) * browsers
             travelled = traffic.end()
         for page in pages:
@@ -113,7 +113,7 @@ def _open(browser: Browser, url: str, traffic: Traffic) -> Page:
     return page
 
 
-def _lags(url: str, seconds: float, page: Page) -> list[float]:
+def lags(url: str, seconds: float, page: Page) -> list[float]:
     """Ask the server again and again while pages hear of it; gives the seconds of each answer."""
     pause, found, stop = threading.Event(), [], threading.Event()
 

@@ -91,7 +91,7 @@ def test_the_drawing_of_the_losses_is_new_with_each_epoch(lease: Lease) -> None:
 def test_only_what_waits_or_trains_can_be_cancelled(lease: Lease) -> None:
     lease.study.cancel(5)
     found = lines(snapshot_of(lease.study), {})
-    cancellable = {number for number, line in found.items() if line.row["actions"] == ["cancel"]}
+    cancellable = {number for number, line in found.items() if "cancel" in line.row["actions"]}
     # m5 trains, but was asked to stop already.
     assert cancellable == {4, 6, 7, 8}
 
