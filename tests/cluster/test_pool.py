@@ -213,3 +213,32 @@ def test_what_a_trainer_died_of_is_told_apart(local_ray: None) -> None:
     assert actors._next(dying(ran_low), now) == starved
     # The kernel says nothing to anyone: it has killed one more since the training began.
     assert actors._next(dying(RayActorError()), now - 1) == starved
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.promise("QUEUE-17")
+def test_a_ray_that_was_too_slow_is_started_once_more(
+    local_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from remap_ray.cluster import actors
+    from remap_ray.cluster.plan import Wanted
+    from remap_ray.errors import RayFailed
+
+    outcomes: list[Exception | None] = []
+
+    def init(**_: object) -> None:
+        if (outcome := outcomes.pop(0)) is not None:
+            raise outcome
+
+    monkeypatch.setattr(actors.ray, "init", init)
+    monkeypatch.setattr(actors.ray, "shutdown", lambda: None)
+    slow = RuntimeError("The current node timed out during startup. This could happen")
+    outcomes += [slow, None]
+    actors.start_ray(Wanted(), 1)
+    assert outcomes == []
+    for failing in ([slow, slow], [PermissionError("no room")]):
+        outcomes += failing
+        with pytest.raises(RayFailed, match="Ray could not be started here"):
+            actors.start_ray(Wanted(), 1)
+        assert outcomes == []
