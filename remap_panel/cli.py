@@ -26,7 +26,7 @@ from remap_panel.export_command import add_export, add_snac
 from remap_panel.queue_command import add_queue
 from remap_ray.errors import InvalidRequest, RemapError, StudyReadOnly
 from remap_ray.space import KINDS, SPACES, Limits, Space
-from remap_ray.study import Holder, Status, Study, announce, open_study
+from remap_ray.study import Holder, Status, Study, announced, open_study
 from remap_ray.study.directory import DATABASE
 from remap_ray.version import VERSION
 
@@ -194,14 +194,16 @@ def _train(path: Path, given: argparse.Namespace, *, until_done: bool) -> int:
         if study.read_only:
             raise StudyReadOnly(study.path)
         # Ray and what it needs take seconds to load.
-        announce(study, Holder.this_process("remap train"))
-        from remap_ray.cluster.run import run_queue
+        with announced(study, Holder.this_process("remap train")):
+            from remap_ray.cluster.run import run_queue
 
-        wanted = Wanted(given.workers, given.gpus_per_model, given.address, given.logical_gpus)
-        print("starting Ray and the trainers", flush=True)
-        with follow(study, Console()) as progress:
-            ended = run_queue(path, wanted, until_done=until_done, tick=progress.tick)
-            progress.tick()
+            resources = (given.workers, given.gpus_per_model, given.address, given.logical_gpus)
+            print("starting Ray and the trainers", flush=True)
+            with follow(study, Console()) as progress:
+                ended = run_queue(
+                    path, Wanted(*resources), until_done=until_done, tick=progress.tick
+                )
+                progress.tick()
         print(status.headline(study))
         if not ended and given.address:
             end = f"remap train {shlex.quote(str(path))} --stop"

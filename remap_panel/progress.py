@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ class QueueProgress:
         self._progress = progress
         self._seen = 0
         self._models: dict[int, Model] = {}
+        self._paused = False
         self._task = progress.add_task("models", epochs="", left="")
         self._take(self._study.changes(epochs=False), tell=False)
 
@@ -58,6 +60,9 @@ class QueueProgress:
             self._models[model.number] = model
             if tell and model.status in ENDED and (before is None or before.status not in ENDED):
                 self._say(model)
+        for number in change.deleted.get("models", ()):
+            self._models.pop(number, None)
+        self._say_pause()
         models = tuple(self._models.values())
         ended = sum(one.status in ENDED for one in models)
         training = [one for one in models if one.status is Status.TRAINING]
@@ -69,6 +74,14 @@ class QueueProgress:
             epochs=f"{sum(one.epochs for one in models)} epochs",
             left="" if left is None else f"about {duration(left)} left",
         )
+
+    def _say_pause(self) -> None:
+        before, self._paused = self._paused, self._study.wished().paused
+        if self._paused == before:
+            return
+        way_out = f"go on with: remap queue {shlex.quote(str(self._study.path))} resume"
+        line = f"the queue is paused; {way_out}" if self._paused else "the queue goes on"
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _say(self, model: Model) -> None:
         if self._console.is_terminal and model.status is Status.DONE:

@@ -212,7 +212,7 @@ class RayFailed(RemapError, RuntimeError):
 
     def __init__(self, address: str | None, cause: BaseException) -> None:
         lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-        why = lines[0] if lines else type(cause).__name__
+        why = lines[0].rstrip(".") if lines else type(cause).__name__
         if address is None:
             said = f"Ray could not be started here ({why}); is memory or room in /tmp short, or "
             said += "is the machine busy? What waits is kept: try again"

@@ -27,7 +27,7 @@ MADE: dict[str, RemapError] = {
     "InvalidRequest": errors.InvalidRequest("the seed must not be negative, not -1"),
     "LeaseLost": errors.LeaseLost(mine=3, current=5),
     "NotAStudy": errors.NotAStudy(Path("/x/s"), "is a file", "a study is a directory"),
-    "RayFailed": errors.RayFailed("10.0.0.1:6379", OSError("no answer")),
+    "RayFailed": errors.RayFailed("auto", ConnectionError("no answer\nat all")),
     "RayLost": errors.RayLost(17),
     "SchedulerLost": errors.SchedulerLost(3),
     "StudyBusy": errors.StudyBusy("remap train (process 7 on host)", 2.5),
@@ -166,7 +166,7 @@ def test_errors_carry_their_data() -> None:
         "InvalidRequest": {},
         "LeaseLost": {"mine": 3, "current": 5},
         "NotAStudy": {"path": Path("/x/s")},
-        "RayFailed": {"address": "10.0.0.1:6379"},
+        "RayFailed": {"address": "auto"},
         "RayLost": {"pid": 17},
         "SchedulerLost": {"deaths": 3},
         "StudyBusy": {"holder": "remap train (process 7 on host)", "seconds": 2.5},
@@ -191,6 +191,13 @@ def test_errors_name_the_thing_and_the_way_out() -> None:
     assert str(MADE["StudyBusy"]) == (
         "this study is being trained already by remap train (process 7 on host) "
         "(heartbeat 2 s ago); stop that one first"
+    )
+    assert str(MADE["RayFailed"]) == (
+        "the Ray cluster at auto cannot be used (no answer); is it running, and is its token known "
+        "here (RAY_AUTH_TOKEN)?"
+    )
+    assert str(errors.RayFailed(None, TimeoutError())).startswith(
+        "Ray could not be started here (TimeoutError); "
     )
     assert str(MADE["UnknownModel"]) == "there is no model m17 in the drawer"
     assert str(MADE["InvalidArchitecture"]) == "layer 5, MaxPool(5): the image is only 3x3"

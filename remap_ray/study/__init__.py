@@ -1,7 +1,7 @@
 """What has been tried: the meeting place of all processes."""
 
 from remap_ray.study.holder import Holder
-from remap_ray.study.lease import Lease, announce, take_lease, withdraw
+from remap_ray.study.lease import Lease, announce, announced, take_lease, withdraw
 from remap_ray.study.queue import duration, pace_of, reasons, seconds_left
 from remap_ray.study.records import (
     MAPS,
@@ -42,6 +42,7 @@ __all__ = [
     "Watch",
     "Wished",
     "announce",
+    "announced",
     "duration",
     "open_study",
     "pace_of",

@@ -24,7 +24,7 @@ from remap_ray.study.records import LEGAL, Epoch, Layout, Model, Placement, Stat
 from remap_ray.study.study import Study
 from remap_ray.study.wishes import find
 
-__all__ = ["Lease", "announce", "take_lease", "withdraw"]
+__all__ = ["Lease", "announce", "announced", "take_lease", "withdraw"]
 
 CANCELLED = "cancelled while training"
 
@@ -73,6 +73,16 @@ def withdraw(study: Study, holder: Holder) -> None:
         row = connection.execute(select(schema.lease)).mappings().first()
         if row is not None and row["starting"] and row["starting"]["pid"] == holder.pid:
             connection.execute(update(schema.lease).values(starting=None))
+
+
+@contextmanager
+def announced(study: Study, holder: Holder) -> Iterator[None]:
+    """Announce that a study will be trained, for as long as the block runs or nobody does so."""
+    announce(study, holder)
+    try:
+        yield
+    finally:
+        withdraw(study, holder)
 
 
 def _refuse_second(row: RowMapping, now: float, up: float, holder: Holder) -> None:

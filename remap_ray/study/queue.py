@@ -93,7 +93,8 @@ def reasons(models: Sequence[Model], heartbeat: Heartbeat) -> Mapping[int, str]:
         place = f"{ahead} ahead" if ahead else "next"
         if not ahead and heartbeat.gpus_each and len(training) >= heartbeat.workers:
             place = f"no free {_share(heartbeat.gpus_each)}"
-        about = f", about {duration(begins[ahead])}" if begins else ""
+        soon = not begins or begins[ahead] < 0.5
+        about = "" if soon else f", about {duration(begins[ahead])}"
         said[one.number] = f"waiting: {place}{about}{_after(one)}"
     return said
 

@@ -2,11 +2,12 @@
 
 Who may write what, and when
 ----------------------------
-Any process on the study's host may state **wishes**: submit models, cancel
-them, keep them in the drawer. **Facts** (status, epochs, predictions, weights,
-points) are written only through a `Lease`, which one scheduler holds at a
-time. Every write is one short transaction that raises the change number;
-heartbeats do not. Readers call `Study.changes`.
+Any process on the study's host may state **wishes** (`Wishes`): submit models,
+order, cancel or prolong them, pause the queue, delete models, keep them in the
+drawer. **Facts** (status, epochs, predictions, weights, points) are written only
+through a `Lease`, which one scheduler holds at a time. Every write is one short
+transaction that raises the change number; heartbeats do not. Readers call
+`Study.changes`.
 """
 
 from __future__ import annotations

@@ -351,9 +351,10 @@ class Wishes(ABC):
         if workers is not None:
             _check_whole("workers", 1, workers)
         check_share(gpus_per_model or 0.0)
+        alive = self.heartbeat().alive
         with self.writing() as (connection, _):
             row = connection.execute(select(schema.lease)).mappings().first()
-            if row is not None and row["held"] and row["cpus"]:
+            if alive and row is not None and row["cpus"]:
                 cpus, gpus = row["cpus"], row["gpus"]
                 if (workers or 0) > cpus and not (gpus_per_model or row["gpus_each"]):
                     raise InvalidRequest(f"{workers} workers are more than the {cpus} CPUs there")

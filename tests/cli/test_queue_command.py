@@ -182,3 +182,16 @@ def test_a_running_model_is_cancelled_by_its_scheduler(study: Path, ask: Ask) ->
 def test_no_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["queue", str(tmp_path / "nothing"), "pause"]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_a_wish_for_more_workers_than_there_are_is_refused_at_the_start(
+    study: Path, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask("workers", "100000")
+    assert main(["train", str(study)]) == 2
+    said = capsys.readouterr().err
+    assert "--workers 100000 is more than the" in said
+    assert f"to let REMAP choose: remap queue {study} workers" in said
+    # Nobody waits for what did not begin.
+    with open_study(study) as opened:
+        assert not opened.heartbeat().alive

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -191,3 +191,25 @@ def test_a_killed_trainer_loses_its_task_and_is_replaced(
     assert event == Lost("its trainer died")
     pool.start(2, tasks[0])
     assert isinstance(drain(pool, {2})[2][-1], Trained)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.promise("QUEUE-5")
+def test_what_a_trainer_died_of_is_told_apart(local_ray: None) -> None:
+    from ray.exceptions import OutOfMemoryError, RayActorError
+
+    from remap_ray.cluster import actors
+
+    def dying(error: Exception) -> Iterator[object]:
+        raise error
+        yield
+
+    now = actors._kills()
+    starved = Lost("killed: out of memory")
+    assert actors._next(dying(RayActorError()), now) == Lost("its trainer died")
+    assert actors._next(dying(OutOfMemoryError("the node ran low")), now) == starved
+    ran_low = RayActorError(error_msg="the actor's node was running low on memory")
+    assert actors._next(dying(ran_low), now) == starved
+    # The kernel says nothing to anyone: it has killed one more since the training began.
+    assert actors._next(dying(RayActorError()), now - 1) == starved

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -134,4 +133,3 @@ def test_a_ray_that_does_not_start_is_said_in_one_line(
     with open_study(path) as study:
         assert not study.heartbeat().alive
         assert study.model(1).status is Status.QUEUED
-    assert "RAY_TMPDIR" in os.environ

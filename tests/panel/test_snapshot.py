@@ -215,7 +215,7 @@ def test_what_the_queue_says_follows_the_snapshot(before: Snapshot) -> None:
     assert before.reasons == {
         1: "done in 2 s",
         2: "training: epoch 1 of 10, 20 s left",
-        3: "waiting: next, about 10 s",
+        3: "waiting: next",
     }
     # 10 epochs each at 2 s, by two workers.
     assert before.seconds_left == pytest.approx(20.0)
@@ -238,3 +238,13 @@ def test_a_study_followed_from_any_point_is_the_same(toy_study_full: Study) -> N
         kept = replace(whole, number=since)
         assert advance(kept, late, NOBODY) == whole
         assert all(whole.models[number].epochs in {0, 3} for number in missing)
+
+
+def test_a_model_that_was_deleted_leaves_and_comes_back_to_its_place(before: Snapshot) -> None:
+    after = advance(before, Change(9, deleted={"models": (1,)}), ALIVE)
+    assert after.models.keys() == before.models.keys() - {1}
+    assert 1 not in after.epochs
+    assert all(1 not in places for places in after.points.values())
+    assert 1 not in after.drawer_numbers
+    back = advance(after, Change(10, models=(before.models[1],)), ALIVE)
+    assert list(back.models) == list(before.models)

@@ -224,7 +224,7 @@ def test_reasons_of_a_queue_that_moves() -> None:
         2: "training: epoch 5 of 10, 12 s left",
         3: "stopping",
         # By position: 5 begins where 3 stops, 4 where 2 ends in 12 s, 9 after the 20 s of 5.
-        5: "waiting: next, about 0 s",
+        5: "waiting: next",
         4: "waiting: 1 ahead, about 12 s",
         9: "waiting: 2 ahead, about 20 s",
         6: "failed: the loss became infinite in epoch 2",
@@ -257,7 +257,7 @@ def test_who_shares_a_gpu_is_told_what_is_missing() -> None:
     assert said[5] == "waiting: no free quarter of a GPU, about 12 s"
     assert said[6] == "waiting: 1 ahead, about 14 s"
     # One is free: the trainer just has not been given the next yet.
-    assert reasons([*training[:3], model(5)], quarter)[5] == "waiting: next, about 0 s"
+    assert reasons([*training[:3], model(5)], quarter)[5] == "waiting: next"
     for gpus, words in ((1, "GPU"), (2, "2 GPUs"), (1 / 3, "third of a GPU"), (1 / 7, "1/7 of a")):
         beat = replace(quarter, gpus_each=gpus)
         assert f"no free {words}" in reasons([*training, model(5)], beat)[5]

@@ -167,6 +167,16 @@ def test_what_is_wished_of_the_queue_is_told_to_all(toy_study: Study) -> None:
     assert toy_study.changes().number == before + 4
 
 
+def test_what_an_earlier_scheduler_had_limits_no_wish(toy_study: Study) -> None:
+    lease = lease_of(toy_study)
+    lease.tell_room(2, 0.0)
+    with pytest.raises(InvalidRequest, match="more than the 2 CPUs there"):
+        toy_study.set_workers(3)
+    lease.release()
+    toy_study.set_workers(3, 0.5)
+    assert toy_study.wished().workers == 3
+
+
 @pytest.mark.promise("QUEUE-11")
 def test_whoever_is_about_to_train_a_study_says_so(toy_study: Study) -> None:
     queued(toy_study, 1)

@@ -61,7 +61,7 @@ WHICH = st.tuples(st.sampled_from([*["training"] * 5, "any"]), NUMBERS)
 class Expected:
     """What the study should know of one model."""
 
-    place: int
+    place: float
     position: float | None = None
     status: Status = Status.QUEUED
     before: Status = Status.QUEUED
@@ -83,6 +83,7 @@ class WishesAndFacts(RuleBasedStateMachine):
             Path(self.folder.name) / "s", items=3, clock=lambda: self.now
         )
         self.expected: dict[int, Expected] = {}
+        self.deleted: dict[int, Expected] = {}
         self.known: dict[tuple[str, int], int] = {}
         self.drawer: list[int] = []
         self.points: dict[str, dict[int, tuple[float, float]]] = {name: {} for name in MAPS}
@@ -113,9 +114,78 @@ class WishesAndFacts(RuleBasedStateMachine):
             if key not in self.known:
                 number = self.known[key] = len(self.known) + 1
                 self.expected[number] = Expected(place=number)
-            expected.append(self.known[key])
+            number = self.known[key]
+            if number in self.deleted:
+                self.expected[number] = self.deleted.pop(number)
+            expected.append(number)
         wanted = [Submission(network, repeat=repeat) for network, repeat in chosen]
         assert self.study.submit(wanted) == tuple(expected)
+        for number in expected:
+            if self.expected[number].position is None:
+                self.expected[number].place = self.study.model(number).position
+
+    def wish(self, number: int, write: Any, legal: set[Status]) -> Expected | None:
+        """Have a wish of one model; it is refused where there is none, or none so."""
+        one = self.expected.get(number)
+        if one is None:
+            with pytest.raises(UnknownModel):
+                write()
+        elif one.status not in legal:
+            with pytest.raises(InvalidRequest):
+                write()
+        else:
+            write()
+            return one
+        return None
+
+    def waiting(self) -> list[int]:
+        there = [n for n, one in self.expected.items() if one.status is Status.QUEUED]
+        return sorted(there, key=lambda n: (self.expected[n].place, n))
+
+    def placed_anew(self) -> None:
+        for number, one in self.expected.items():
+            one.place = one.position = self.study.model(number).position
+
+    @rule(number=NUMBERS, place=st.integers(1, 6))
+    def move(self, number: int, place: int) -> None:
+        rest = [n for n in self.waiting() if n != number]
+        write = lambda: self.study.move(number, place=place)  # noqa: E731
+        if self.wish(number, write, {Status.QUEUED}):
+            self.placed_anew()
+            assert self.waiting() == [*rest[: place - 1], number, *rest[place - 1 :]]
+
+    @rule(number=NUMBERS)
+    def retry(self, number: int) -> None:
+        write = lambda: self.study.retry(number)  # noqa: E731
+        if one := self.wish(number, write, {Status.FAILED, Status.CANCELLED}):
+            one.status = Status.QUEUED
+            self.placed_anew()
+            assert self.waiting()[-1] == number
+
+    @rule(number=NUMBERS)
+    def longer(self, number: int) -> None:
+        write = lambda: self.study.longer(number, epochs=2)  # noqa: E731
+        one = self.wish(number, write, {Status.DONE, Status.CANCELLED, Status.QUEUED})
+        if one is not None and one.status is not Status.QUEUED:
+            one.status = Status.QUEUED
+            self.placed_anew()
+            assert self.waiting()[-1] == number
+
+    @rule(number=NUMBERS)
+    def delete(self, number: int) -> None:
+        write = lambda: self.study.delete(number)  # noqa: E731
+        if self.wish(number, write, set(Status) - {Status.TRAINING}):
+            self.deleted[number] = self.expected.pop(number)
+
+    @rule(number=NUMBERS)
+    def restore(self, number: int) -> None:
+        if number in self.deleted:
+            self.expected[number] = self.deleted.pop(number)
+        if number in self.expected:
+            self.study.restore(number)
+        else:
+            with pytest.raises(UnknownModel):
+                self.study.restore(number)
 
     @rule(number=NUMBERS)
     def cancel(self, number: int) -> None:
@@ -190,8 +260,7 @@ class WishesAndFacts(RuleBasedStateMachine):
             with pytest.raises(LeaseLost):
                 lease.claim(count)
             return
-        waiting = [n for n, one in self.expected.items() if one.status is Status.QUEUED]
-        waiting = sorted(waiting, key=lambda n: self.expected[n].place)[:count]
+        waiting = self.waiting()[:count]
         assert [one.number for one in lease.claim(count)] == waiting
         for number in waiting:
             self.expected[number].status = Status.TRAINING
@@ -357,10 +426,10 @@ class WishesAndFacts(RuleBasedStateMachine):
         assert set(everything.predictions) == {
             number for number, one in self.expected.items() if one.weights
         }
-        assert list(whole.drawer_numbers) == self.drawer
+        assert list(whole.drawer_numbers) == [n for n in self.drawer if n in self.expected]
         for name in MAPS:
             seen = {number: (point.x, point.y) for number, point in whole.points[name].items()}
-            assert seen == self.points[name]
+            assert seen == {n: at for n, at in self.points[name].items() if n in self.expected}
 
     @invariant()
     def the_counts_are_of_all(self) -> None:

@@ -83,3 +83,13 @@ def test_the_limit_of_a_container_counts(tmp_path, monkeypatch):
     assert memory.installed() == 1_000_000
     limit.write_text("max\n")
     assert memory.installed() == without
+
+
+def test_what_the_kernel_has_killed_is_counted(tmp_path):
+    told = tmp_path / "vmstat"
+    told.write_text("pgfault 77\noom_kill 3\noom_kill_other 9\n")
+    assert memory.kills(told) == 3
+    told.write_text("pgfault 77\n")
+    assert memory.kills(told) == 0
+    assert memory.kills(tmp_path / "nothing") == 0
+    assert memory.kills() >= 0

@@ -519,3 +519,32 @@ def test_a_small_convolutional_network_learns_digits(digits):
     assert epochs[-1].train_loss < epochs[0].train_loss
     assert isinstance(events[-1], Trained)
     assert np.mean(events[-1].predictions == digits.validation.labels.numpy()) > 0.9
+
+
+# Early stopping.
+
+
+@pytest.mark.promise("TRAIN-8")
+def test_a_training_ends_once_it_has_stalled_and_goes_on_as_it_was(noise):
+    # No loss falls by so much twice: the first epoch is the only gain.
+    recipe = Recipe(batch_size=8, learning_rate=0.01, patience=2, least_gain=20.0)
+    whole = list(train(task(9, recipe=recipe), noise, never))
+    assert kinds(whole)[-3:] == [("EpochDone", 3), ("Checkpoint", 3), ("Trained", 3)]
+    assert whole[-1].early
+    losses = tuple(one.validation_loss for one in whole if isinstance(one, EpochDone))
+    # One that was interrupted knows the losses of the epochs before.
+    part = list(train(task(2, recipe=recipe), noise, never))
+    assert not part[-1].early
+    resumed = Task(NET, recipe, 11, 9, part[-2].data, losses[:2])
+    rest = list(train(resumed, noise, never))
+    assert kinds(rest) == [("EpochDone", 3), ("Checkpoint", 3), ("Trained", 3)]
+    assert rest[-1].weights == whole[-1].weights
+    # So does one that was interrupted when all was said but its outcome.
+    ended = list(train(Task(NET, recipe, 11, 9, whole[-2].data, losses), noise, never))
+    assert kinds(ended) == [("Trained", 3)]
+    assert ended[0].early
+    np.testing.assert_array_equal(ended[0].predictions, whole[-1].predictions)
+    to_the_end = Task(NET, recipe, 11, 5, whole[-2].data, losses, stops_early=False)
+    longer = list(train(to_the_end, noise, never))
+    assert kinds(longer)[-1] == ("Trained", 5)
+    assert not longer[-1].early
