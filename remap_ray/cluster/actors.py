@@ -58,6 +58,8 @@ MOST_STILL_BORN = 5
 BUSY_PAUSE, IDLE_PAUSE = 0.01, 0.1
 """Seconds between two steps of the scheduler, while it has work and while it has none."""
 
+START_TRIES = 2
+
 OUT_OF_MEMORY = "killed: out of memory"
 
 Tick = Callable[[], None]
@@ -556,7 +558,15 @@ def start_ray(wanted: Wanted, store_bytes: int) -> None:
     try:
         if wanted.address is not None:
             ray.init(address=wanted.address, namespace=NAMESPACE, log_to_driver=False)
-            return
+        else:
+            _start_local(wanted, store_bytes)
+    except Exception as error:
+        # Ray raises all kinds, plain Exception among them ("node timed out").
+        raise RayFailed(wanted.address, error) from error
+
+
+def _start_local(wanted: Wanted, store_bytes: int, tries: int = START_TRIES) -> None:
+    try:
         ray.init(
             address="local",
             namespace=NAMESPACE,
@@ -568,5 +578,8 @@ def start_ray(wanted: Wanted, store_bytes: int) -> None:
             configure_logging=False,
         )
     except Exception as error:
-        # Ray raises all kinds, plain Exception among them ("node timed out").
-        raise RayFailed(wanted.address, error) from error
+        # Ray gives its own processes 30 s, which a busy machine may not have the first time.
+        if tries < 2 or "timed out" not in str(error):
+            raise
+        ray.shutdown()
+        _start_local(wanted, store_bytes, tries - 1)

@@ -18,7 +18,7 @@ __all__ = ["STALE_SECONDS", "Holder", "age", "beating", "is_alive", "is_starting
 STALE_SECONDS = 10.0
 """A lease whose heartbeat is older than this is free to take."""
 
-STARTING_SECONDS = 120.0
+STARTING_SECONDS = 180.0
 """How long the start of Ray may take; after that, whoever announced it is not waited for."""
 
 

@@ -203,7 +203,7 @@ def test_who_does_not_come_after_all_is_not_waited_for(toy_study: Study) -> None
     withdraw(toy_study, ME)
     assert not toy_study.heartbeat().alive
     announce(toy_study, ME)
-    start, toy_study.clock = toy_study.clock, lambda: start() + 121
+    start, toy_study.clock = toy_study.clock, lambda: start() + 181
     assert not toy_study.heartbeat().alive
     toy_study.clock = start
     # Another process of that number: the one that announced itself is gone.
