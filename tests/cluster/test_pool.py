@@ -150,6 +150,7 @@ def test_a_task_that_does_not_stop_is_ended_with_its_trainer(
     until(pool, lambda _, event: isinstance(event, EpochDone))
     pool.kill(1)
     assert isinstance(drain(pool, {1})[1][-1], Lost)
+    wait_for(lambda: pool.free() == 1, "another trainer")
     pool.start(2, tasks[0])
     assert isinstance(drain(pool, {2})[2][-1], Trained)
 
@@ -189,6 +190,7 @@ def test_a_killed_trainer_loses_its_task_and_is_replaced(
     actors.ray.kill(pool._running[1].trainer.actor)
     event = drain(pool, {1})[1][-1]
     assert event == Lost("its trainer died")
+    wait_for(lambda: pool.free() == 1, "another trainer")
     pool.start(2, tasks[0])
     assert isinstance(drain(pool, {2})[2][-1], Trained)
 

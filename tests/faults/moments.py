@@ -21,6 +21,9 @@ NEAR_SECONDS = 0.05
 LOOK_SECONDS = 0.002
 """Between two looks at the files that a commit or a rename changes."""
 
+LATEST_SECONDS = 5.5
+"""Latest moment after two models have begun: in their second epoch, the first one recorded."""
+
 PATIENCE_SECONDS = 240.0
 
 Pids = Callable[[], Sequence[int]]
@@ -72,7 +75,7 @@ class Moment:
         pause = threading.Event()
         end = time.monotonic() + PATIENCE_SECONDS
         wait_for(lambda: len(self._inside(pids)) >= 2, "two models inside an epoch", 240)
-        pause.wait(rng.uniform(0.1, 2.5))
+        pause.wait(rng.uniform(0.1, LATEST_SECONDS))
         while time.monotonic() < end:
             if is_near(self.seed):
                 if not self._just_written():
