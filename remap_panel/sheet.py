@@ -14,7 +14,10 @@ from remap_ray.version import VERSION
 __all__ = ["STYLE", "Sheet", "button"]
 
 STYLE = """
-:host { display: block; flex: none; width: 100%; color: var(--remap-text); font: 13px/1.45 var(--remap-sans); }
+:host {
+  display: block; flex: none; width: 100%; color: var(--remap-text);
+  font: 13px/1.45 var(--remap-sans);
+}
 h2 { margin: 4px 0 8px; font: 600 16px/1.35 var(--remap-sans); overflow-wrap: anywhere; }
 h3 { margin: 16px 0 6px; font: 600 14px/1.35 var(--remap-sans); }
 p { margin: 0 0 6px; }

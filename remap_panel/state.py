@@ -372,6 +372,13 @@ class ExplorerState(param.Parameterized):
         if pn.state.notifications is not None:
             pn.state.notifications.warning(problem)
 
+    def longer(self, number: int, epochs: int) -> None:
+        """Wish that a model is trained so many epochs longer."""
+        more = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        self._wish(
+            partial(self.study.longer, number, epochs=epochs), f"m{number} waits for {more} more"
+        )
+
     def _entry(self, number: int) -> DrawerEntry | None:
         return next((one for one in self.snapshot.drawer if one.model == number), None)
 

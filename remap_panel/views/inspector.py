@@ -77,6 +77,10 @@ def wishes(model: Model, snapshot: Snapshot) -> str:
         if kept
         else button("Keep in the drawer", "keep")
     ]
+    if model.status is Status.DONE:
+        more = "1 epoch" if model.wanted_epochs == 1 else f"{model.wanted_epochs} epochs"
+        label = f"queue {model.name} again for {more} more, from where it ended"
+        said.append(button(f"Train {more} longer", "longer", model.wanted_epochs, label=label))
     if model.parent in snapshot.models:
         said.append(button(f"Compare with m{model.parent}", "compare", model.parent))
     children = snapshot.children.get(model.number, ())
@@ -292,6 +296,8 @@ class Inspector(Viewer):
         elif act == "compare" and numbers:
             state.compare([numbers[0], model.number])
             state.tab = "compare"
+        elif act == "longer" and numbers and model.status is Status.DONE:
+            state.longer(model.number, max(1, numbers[0]))
         elif act == "unit" and self._labels is not None:
             self._shares = value == "shares"
             self._draw_matrix(model)

@@ -35,13 +35,13 @@ LISTS = {
 """What the card under the overview shows, with what its switch says."""
 
 COLUMNS = (
-    Column("rank", "#", "number", width=40, right=True),
-    Column("name", "Model", width=66),
+    Column("rank", "#", "number", width=36, right=True),
+    Column("name", "Model", width=62),
     Column("snac", "Layers", "drawn", width=70, grow=1, keep=3, sortable=False),
-    Column("score", "Accuracy", "number", width=90, right=True, descending=True, hint=(
+    Column("score", "Acc", "number", width=62, right=True, descending=True, hint=(
         "On the chosen classes, or on all validation images where none is chosen")),
-    Column("parameters", "Params", "number", width=72, keep=1, right=True),
-    Column("apart", "Apart", "number", width=92, keep=2, right=True, hint=(
+    Column("parameters", "Params", "number", width=76, keep=1, right=True),
+    Column("apart", "Apart", "number", width=86, keep=2, right=True, hint=(
         "Distance to the inspected model by structure, and by predictions")),
     Column("words", "", width=90, keep=4, hint="Falls short of, how it came, place on the map"),
 )  # fmt: skip

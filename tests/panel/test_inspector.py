@@ -524,3 +524,29 @@ def test_many_classes_are_a_picture_with_the_largest_confusions(
         first = re.search(r'data-value="(\d+,\d+)"', view.matrix.html).group(1)
         view.matrix._handle_msg({"act": "cell", "value": first})
         assert "labelled as" in view.images.html
+
+
+@pytest.mark.promise("PAGE-46")
+def test_a_trained_model_is_wished_trained_longer(toy_study_full: Study, explore: Explore) -> None:
+    state = explore(toy_study_full)
+    state.inspect(7)
+    view = Inspector(state)
+    assert ">Train 3 epochs longer</button>" in view.wishes.html
+    view.wishes._handle_msg({"act": "longer", "value": "3"})
+    model = toy_study_full.model(7)
+    assert (model.status, model.wanted_epochs, model.epochs) == (Status.QUEUED, 6, 3)
+    refresh(state)
+    assert "longer" not in view.wishes.html
+    # What is queued again already is not queued once more.
+    view.wishes._handle_msg({"act": "longer", "value": "3"})
+    assert toy_study_full.model(7).wanted_epochs == 6
+
+
+def test_the_empty_inspector_goes_when_there_is_a_model(
+    toy_study_full: Study, explore: Explore
+) -> None:
+    state = explore(toy_study_full)
+    view = Inspector(state)
+    state.inspect(7)
+    # Its style would show it however hidden it is said to be.
+    assert view._empty.html == ""
