@@ -343,8 +343,10 @@ class ExplorerState(param.Parameterized):
 
     def longer(self, *numbers: int, epochs: int) -> None:
         """Wish that models are trained so many epochs longer."""
+        more = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        who = f"m{numbers[0]} waits" if len(numbers) == 1 else f"{len(numbers)} models wait"
         write = partial(self.study.longer, *numbers, epochs=epochs)
-        self._wish(write, f"{_names(numbers)} to be trained {epochs} epochs longer")
+        self._wish(write, f"{who} for {more} more")
 
     def retry(self, *numbers: int) -> None:
         """Wish that models that failed or were cancelled are trained after all."""
@@ -371,13 +373,6 @@ class ExplorerState(param.Parameterized):
         self.told = problem
         if pn.state.notifications is not None:
             pn.state.notifications.warning(problem)
-
-    def longer(self, number: int, epochs: int) -> None:
-        """Wish that a model is trained so many epochs longer."""
-        more = "1 epoch" if epochs == 1 else f"{epochs} epochs"
-        self._wish(
-            partial(self.study.longer, number, epochs=epochs), f"m{number} waits for {more} more"
-        )
 
     def _entry(self, number: int) -> DrawerEntry | None:
         return next((one for one in self.snapshot.drawer if one.model == number), None)

@@ -448,7 +448,8 @@ class LiveRows {
       event.target.click()
       return
     }
-    if (event.target !== this.root) {
+    // A click leaves the focus on what holds the rows.
+    if (event.target !== this.root && event.target !== this.holder) {
       return
     }
     const ids = this.table.getRows("active").map((row) => row.getIndex())

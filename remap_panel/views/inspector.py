@@ -297,7 +297,7 @@ class Inspector(Viewer):
             state.compare([numbers[0], model.number])
             state.tab = "compare"
         elif act == "longer" and numbers and model.status is Status.DONE:
-            state.longer(model.number, max(1, numbers[0]))
+            state.longer(model.number, epochs=max(1, numbers[0]))
         elif act == "unit" and self._labels is not None:
             self._shares = value == "shares"
             self._draw_matrix(model)

@@ -54,6 +54,8 @@ def test_ablations_are_offered_at_their_price(toy_study: Study, baseline: Model)
     assert first.seconds == pytest.approx(6 * pace.epoch(first.proposal.architecture.multiply_adds))
     each = [one.seconds for one in found.trained]
     assert found.seconds == pytest.approx(max(sum(each) / 2, max(each)))
+    later = made(toy_study, baseline, Settings(), pace, wait=120.0)
+    assert price(later)[1].endswith("on this machine, after about 2 min for what waits now")
     said = price(found)
     assert said[0].startswith("4 children, ")
     assert said[0].endswith("6 epochs")
