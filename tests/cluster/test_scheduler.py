@@ -108,8 +108,12 @@ def test_models_that_come_later_are_trained_and_placed(small: Study, scheduler: 
         assert new in small.points(name)
         layout = small.layout(name)
         assert layout is not None
-        assert layout.version == before[name].version
-        assert layout.points.tobytes() == before[name].points.tobytes()
+        if layout.version == before[name].version:
+            assert layout.points.tobytes() == before[name].points.tobytes()
+        else:
+            # So few points are laid out anew where that pays: then all are in the layout.
+            assert layout.version == before[name].version + 1
+            assert new in layout.models.tolist()
 
 
 def test_a_stop_puts_what_trains_back_and_another_goes_on_from_there(
