@@ -84,6 +84,12 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         )""",
         "ALTER TABLE lease ADD COLUMN boot TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE lease ADD COLUMN beat FLOAT NOT NULL DEFAULT 0",
+        """CREATE TABLE IF NOT EXISTS needs (
+            browser TEXT NOT NULL, form JSON NOT NULL, PRIMARY KEY (browser)
+        )""",
+        """CREATE TABLE IF NOT EXISTS drafts (
+            browser TEXT NOT NULL, form JSON NOT NULL, PRIMARY KEY (browser)
+        )""",
     ),
 }
 """By format, the statements that make the next one of it, within one transaction."""
