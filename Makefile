@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A browser already there is used; else Debian's is installed, which needs root.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: demo test check bench faults format clean
+.PHONY: demo test nightly check bench faults format clean
 
 demo: $(VENV)/.run
 	$(BIN)/remap demo $(DEMO)
@@ -22,6 +22,11 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.bench chromium
 	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+nightly: $(VENV)/.dev chromium
+	$(BIN)/python -m pytest -m nightly $(PYTEST)
+	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 3600 tests/space \
+		tests/training/test_network.py tests/training/test_from_torch.py tests/projection/test_otmann.py
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m tests.faults --write $(FAULTS)

@@ -72,7 +72,9 @@ def test_look_at_a_study_and_watch_a_model_appear(small: Path, explore: Explore)
         expect(tip.locator("svg").first).to_be_visible()
         assert study.drawer() == ()
 
-        # The three projections show the same circles, where the study has them.
+        # The three projections show the same circles, where the study has them. What loads after
+        # the first picture may have given the figure another size.
+        seen = explorer.resting_circles(TRAINED)
         for name in ("predictions", "structure"):
             explorer.choose_projection(name)
             assert_shows(explorer.resting_circles(TRAINED), study.points(name))

@@ -15,7 +15,12 @@ from tests.faults.prepared import Outcome
 from tests.faults.rows import Scene, finished, held_against, went_on
 from tests.processes import RAY, wait_for
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.nightly,
+    pytest.mark.timeout(900),
+]
 
 PORT = 6399
 QUICK = (
