@@ -174,6 +174,12 @@ def test_ablate_three_layers_then_work_the_queue(digits: Path, explore: Explore)
 
         explorer.wait(lambda: order() == [8, 6, 7], f"m8 in front, not {order()}")
 
+        # The table follows the study: a key moves a row against what stands there.
+        def height(number: int) -> float:
+            return (explorer.row("queue", number).bounding_box() or {"y": 0.0})["y"]
+
+        explorer.wait(lambda: height(8) < height(6) < height(7), "m8 on top of the table")
+
         # By keys it goes back by one: the mark on the row, Alt and an arrow.
         explorer.row("queue", 8).locator('[tabulator-field="epochs"]').click()
         page.keyboard.press("Alt+ArrowDown")

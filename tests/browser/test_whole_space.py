@@ -199,6 +199,7 @@ def test_two_browsers_share_the_drawer_and_nothing_else(
         context.close()
 
 
+@pytest.mark.nightly
 @pytest.mark.promise("PAGE-16")
 def test_the_page_survives_a_new_server(
     tmp_path: Path, start: Callable[..., Started], browser: Browser
