@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -99,11 +98,10 @@ def export_model(
     weights, network = _weights(study, model)
     classes = study.data.class_names
     part: Part | None = held_out(study) if test else None
-    from_bytes = study.data.source != "digits" if part is None else part.images.dtype == np.uint8
     seen = _made_up(model) if part is None else tensors(part, "cpu")
 
     title = f"{study.name} {model.name}: {model.architecture.text or 'no layers'}"
-    text = source(model.architecture, classes, title, from_bytes=from_bytes)
+    text = source(model.architecture, classes, title)
     _try_source(text, network, seen.images[:MADE_UP])
     files = {
         "model.py": text.encode(),

@@ -22,7 +22,7 @@ _MODULE = Template('''\
 Needs torch, and safetensors to read the weights:
 
     network = load("weights.safetensors")
-    logits = network(prepare(images))  # (N, $channels, $height, $width), $values
+    logits = network(prepare(images))  # (N, $channels, $height, $width), as in the data set
     names = [CLASSES[k] for k in logits.argmax(1).tolist()]
 """
 
@@ -53,7 +53,10 @@ $layers                ]
 
 def prepare(images: torch.Tensor) -> torch.Tensor:
     """Turn images of the data set into what the network was trained on."""
-    return ($scaling).contiguous(memory_format=torch.channels_last)
+    scaled = images.to(torch.float32)
+    if images.dtype == torch.uint8:
+        scaled = scaled / 255
+    return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def load(path: str = "weights.safetensors") -> Network:
@@ -66,17 +69,11 @@ def load(path: str = "weights.safetensors") -> Network:
 ''')
 
 
-def source(
-    architecture: Architecture,
-    class_names: tuple[str, ...],
-    title: str,
-    *,
-    from_bytes: bool,
-) -> str:
+def source(architecture: Architecture, class_names: tuple[str, ...], title: str) -> str:
     """Write a module with a class ``Network`` whose weights have the names that ours have.
 
     The layers are written as PyTorch writes its modules, so that there is no second table of
-    kinds here.
+    kinds here. Images are scaled by their type, as `remap_ray.training.datasets.scaled` does.
 
     Parameters
     ----------
@@ -84,24 +81,19 @@ def source(
         One per class, in label order.
     title
         First line of the module's docstring.
-    from_bytes
-        Whether the images of the data set are uint8, which the network sees divided by 255.
     """
     channels, height, width = architecture.input_shape
-    as_float = "images.to(torch.float32)"
     return _MODULE.substitute(
         title=_plain(title),
         channels=channels,
         height=height,
         width=width,
-        values="uint8 from 0 to 255" if from_bytes else "float32 as in the data set",
         shape=repr(architecture.input_shape),
         names="".join(f"    {name!a},\n" for name in class_names),
         classes=architecture.classes,
         parameters=f"{architecture.parameter_count:,}",
         multiply_adds=f"{architecture.multiply_adds:,}",
         layers="".join(f"                    {line}\n" for line in _layers(architecture)),
-        scaling=f"{as_float} / 255" if from_bytes else as_float,
     )
 
 
