@@ -36,6 +36,11 @@ __all__ = [
 class RemapError(Exception):
     """The root of the family. Never raised itself."""
 
+    def __str__(self) -> str:
+        # Some builtin families write their arguments in another way: OSError as errno and
+        # strerror, KeyError in quotes.
+        return str(self.args[0])
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are pickled by their arguments, which here are not the constructor's.
         return _revive, (type(self), self.args, self.__dict__)
@@ -113,10 +118,6 @@ class NotAStudy(RemapError, FileNotFoundError):
         super().__init__(f"{path} {what}; {way_out}")
         self.path = path
 
-    def __str__(self) -> str:
-        # OSError would print its arguments as errno and strerror.
-        return str(self.args[0])
-
 
 class StudyExists(RemapError, FileExistsError):
     """A study stands where another was to be created. Raised by `create_study`."""
@@ -124,9 +125,6 @@ class StudyExists(RemapError, FileExistsError):
     def __init__(self, path: Path, what: str = "is a study already; open it instead") -> None:
         super().__init__(f"{path} {what}")
         self.path = path
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class StudyReadOnly(RemapError, PermissionError):
@@ -145,9 +143,6 @@ class StudyReadOnly(RemapError, PermissionError):
         )
         self.path = path
 
-    def __str__(self) -> str:
-        return str(self.args[0])
-
 
 class DiskFull(RemapError, OSError):
     """No room is left where a study lies. Raised by whatever writes; the study stays whole.
@@ -164,9 +159,6 @@ class DiskFull(RemapError, OSError):
             "run the same command again"
         )
         self.path = path
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class StudyTooOld(RemapError, RuntimeError):
@@ -293,10 +285,6 @@ class UnknownModel(RemapError, KeyError):
     def __init__(self, number: int, where: str = "this study") -> None:
         super().__init__(f"there is no model m{number} in {where}")
         self.number = number
-
-    def __str__(self) -> str:
-        # KeyError would print the message in quotes.
-        return str(self.args[0])
 
 
 class TrainingFailed(RemapError, RuntimeError):
