@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO, final
 
 import numpy as np
-import platformdirs
 
 from remap_ray.errors import DataError
 from remap_ray.training.download import Progress, fetch, quiet
 from remap_ray.training.parts import DataSet, Images, Labels, Part, divide, take
+from remap_ray.training.places import cache_of, given_for
 
 __all__ = ["ARCHIVE", "CLASS_NAMES", "FILES", "NAME", "OFFICIAL", "Origin", "load", "read"]
 
@@ -93,9 +93,8 @@ def load(
     DataError
         Where it is nowhere and cannot be downloaded, or is damaged.
     """
-    given = os.environ.get("REMAP_DATA")
-    cache = folder or platformdirs.user_cache_path("remap", appauthor=False) / NAME
-    places = [cache] if folder or not given else [Path(given).expanduser() / NAME, cache]
+    cache = folder or cache_of(NAME)
+    places = (cache,) if folder else (*given_for(NAME), cache)
     for place in places:
         if is_here(place):
             return read(place, seed, NAME)

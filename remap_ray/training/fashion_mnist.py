@@ -15,12 +15,12 @@ from types import MappingProxyType
 from typing import final
 
 import numpy as np
-import platformdirs
 
 from remap_ray.errors import DataError
 from remap_ray.training import idx
 from remap_ray.training.download import Progress, fetch, quiet
 from remap_ray.training.parts import DataSet, Images, Labels, Part, divide, take
+from remap_ray.training.places import cache_of, given_for
 
 __all__ = [
     "CLASS_NAMES",
@@ -111,12 +111,7 @@ class Places:
     @staticmethod
     def of_this_machine() -> Places:
         """Give ``$REMAP_DATA/fashion-mnist``, Debian's folder, and the user's cache."""
-        given = os.environ.get("REMAP_DATA")
-        installed = [Path(given).expanduser() / NAME] if given else []
-        return Places(
-            (*installed, DEBIAN),
-            platformdirs.user_cache_path("remap", appauthor=False) / NAME,
-        )
+        return Places((*given_for(NAME), DEBIAN), cache_of(NAME))
 
 
 def load(

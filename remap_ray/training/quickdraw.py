@@ -7,17 +7,16 @@ the Quick, Draw! data set under CC BY 4.0. The preset is that of Cashman et al.,
 from __future__ import annotations
 
 import io
-import os
 import urllib.parse
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 from remap_ray.errors import DataError
 from remap_ray.training.download import Progress, fetch_start, quiet
 from remap_ray.training.parts import DataSet, Images, Labels, Part, divide, take
+from remap_ray.training.places import cache_of, given_for
 
 __all__ = ["ADDRESS", "CLASS_NAMES", "NAME", "PER_CLASS", "is_here", "load", "read"]
 
@@ -79,9 +78,8 @@ def load(
     DataError
         Where a class is nowhere and cannot be downloaded, or is damaged.
     """
-    given = os.environ.get("REMAP_DATA")
-    cache = folder or platformdirs.user_cache_path("remap", appauthor=False) / NAME
-    places = [cache] if folder or not given else [Path(given).expanduser() / NAME, cache]
+    cache = folder or cache_of(NAME)
+    places = (cache,) if folder else (*given_for(NAME), cache)
     for place in places:
         if all((place / f"{name}.npy").is_file() for name in CLASS_NAMES):
             return read(place, seed, NAME, CLASS_NAMES, per_class)
