@@ -12,7 +12,7 @@ from typing import Any, final
 from remap_panel import deltas, snac, wording
 from remap_panel.deltas import Deltas, Effect, Pair, Runs
 from remap_panel.snapshot import Snapshot
-from remap_panel.table import Row
+from remap_panel.table import Action, Row
 from remap_panel.theme import STATUS_SYMBOLS
 from remap_ray.errors import InvalidArchitecture
 from remap_ray.space import Architecture
@@ -202,6 +202,16 @@ def _row(
 def number_of_group(model: Model) -> int:
     """Give where a row stands: what trains above what waits, then the rest, the newest first."""
     return {Status.TRAINING: 2, Status.QUEUED: 1}.get(model.status, 0)
+
+
+WISHES: Mapping[str, Action] = {
+    "up": Action("Train it next", "↑"),
+    "longer": Action("Train it longer", "+"),
+    "repeat": Action("Repeat it with another seed", "⚄"),
+    "retry": Action("Train it after all", "↻"),
+    "cancel": Action("Cancel", "×"),
+}
+"""What can be wished of a model wherever it is listed."""
 
 
 def wishes(model: Model, *, kept: bool = True) -> list[str]:

@@ -352,6 +352,19 @@ class ExplorerState(param.Parameterized):
         """Wish that models that failed or were cancelled are trained after all."""
         self._wish(partial(self.study.retry, *numbers), f"{_names(numbers)} waiting again")
 
+    def ask(self, number: int, wish: str) -> None:
+        """Wish what a row's button stands for, one of `remap_panel.children.WISHES`."""
+        if wish == "up":
+            self.move(number, place=1)
+        elif wish == "longer":
+            self.longer(number, epochs=self.study.recipe.epochs)
+        elif wish == "repeat":
+            self.repeat(number)
+        elif wish == "retry":
+            self.retry(number)
+        elif wish == "cancel":
+            self.cancel(number)
+
     def repeat(self, number: int, count: int = 1) -> None:
         """Wish that an architecture is trained again with another seed."""
         times = "once more" if count == 1 else f"{count} times more"

@@ -14,6 +14,7 @@ from remap_panel import draft as drafts
 from remap_panel import offer_sheet, sparkline
 from remap_panel.answers import aside
 from remap_panel.children import (
+    WISHES,
     Line,
     changes_from,
     family,
@@ -97,11 +98,7 @@ COLUMNS = (
         actions={
             "keep": Action("Keep in the drawer", "☆"),
             "baseline": Action("Make it the baseline", "◎"),
-            "up": Action("Train it next", "↑"),
-            "longer": Action("Train it longer", "+"),
-            "repeat": Action("Repeat it with another seed", "⚄"),
-            "retry": Action("Train it after all", "↻"),
-            "cancel": Action("Cancel", "×"),
+            **WISHES,
         },
     ),
 )
@@ -325,16 +322,8 @@ class Generate(Viewer):
             state.keep(number)
         elif wish == "baseline":
             state.inspect(number)
-        elif wish == "up":
-            state.move(number, place=1)
-        elif wish == "longer":
-            state.longer(number, epochs=state.study.recipe.epochs)
-        elif wish == "repeat":
-            state.repeat(number)
-        elif wish == "retry":
-            state.retry(number)
-        elif wish == "cancel":
-            state.cancel(number)
+        else:
+            state.ask(number, wish)
 
     def _act(self, act: str, value: str) -> None:
         state, model = self._state, self.baseline

@@ -12,11 +12,11 @@ from panel.viewable import Viewable, Viewer
 
 from remap_panel import snac, sparkline, wording
 from remap_panel.bell import Bell
-from remap_panel.children import wishes
+from remap_panel.children import WISHES, wishes
 from remap_panel.sheet import Sheet, button
 from remap_panel.snapshot import Snapshot
 from remap_panel.state import ExplorerState
-from remap_panel.table import Action, Column, LiveTable, Row
+from remap_panel.table import Column, LiveTable, Row
 from remap_panel.theme import STATUS_SYMBOLS
 from remap_ray.study import Epoch, Model, Origin, Status, Wished, duration
 
@@ -58,13 +58,7 @@ COLUMNS = (
         "actions",
         width=68,
         sortable=False,
-        actions={
-            "up": Action("Train it next", "↑"),
-            "longer": Action("Train it longer", "+"),
-            "repeat": Action("Repeat it with another seed", "⚄"),
-            "retry": Action("Train it after all", "↻"),
-            "cancel": Action("Cancel", "×"),
-        },
+        actions=WISHES,
     ),
 )
 
@@ -304,7 +298,7 @@ class Queue(Viewer):
             empty=f"No models here.\nTo sample and train some, run: remap sample {path}",
             on_hover=self._hover,
             on_click=state.click,
-            on_action=self._wish,
+            on_action=state.ask,
             on_check=self._tick,
             on_move=self._move,
             draw=self._draw,
@@ -378,19 +372,6 @@ class Queue(Viewer):
             return
         above, place = target(self._state.snapshot, moved, before)
         self._state.move(*moved, before=above, place=place)
-
-    def _wish(self, number: int, wish: str) -> None:
-        state = self._state
-        if wish == "up":
-            state.move(number, place=1)
-        elif wish == "cancel":
-            state.cancel(number)
-        elif wish == "longer":
-            state.longer(number, epochs=state.study.recipe.epochs)
-        elif wish == "repeat":
-            state.repeat(number)
-        elif wish == "retry":
-            state.retry(number)
 
     def _act(self, act: str, value: str) -> None:
         state = self._state
