@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, final
 
 from remap_panel.snac.legend import LEGEND_WIDTH, kinds_of, legend_body
 from remap_panel.snac.lettering import lettered, number, text_width
-from remap_panel.snac.strip import DIFFERENCES, LINES, Look, Strip, label_room, strip
+from remap_panel.snac.strip import DIFFERENCES, LINES, MARGIN, Look, Strip, label_room, strip
 from remap_panel.snac.svg import root
 from remap_ray.errors import InvalidRequest
 from remap_ray.space import Architecture
@@ -42,11 +42,8 @@ def table_svg(
         structure of chips that are folded.
     """
     _check(architectures, look, labels, columns, align)
-    look = replace(look, narrow=any(look.is_long(one) for one in architectures))
-    tallest = max(block.height for one in architectures for block in look.laid(one).blocks)
-    # Centred as the blocks are: an odd pixel would put them off the line.
-    full = look.laid(architectures[0]).height
-    look = replace(look, room=tallest + (full - tallest) % 2)
+    narrow = any(look.is_long(one) for one in architectures)
+    look = replace(look, narrow=narrow, tight=True)
     strips = _strips(architectures, look, align)
     font = look.size.text
     space, pad = round(font * 1.6), round(font * 0.7)
@@ -96,7 +93,7 @@ def table_svg(
         label = f"{labels[row]}: " if labels and labels[row] else ""
         told = "".join(f"; {each.name} {each.texts[row]}" for each in placed)
         said.append(f"{label}{one.words}{told}")
-    return f"{root(width, ceil(y), '. '.join(said))}{''.join(parts)}</svg>"
+    return f"{root(width, ceil(y), '. '.join(said), MARGIN)}{''.join(parts)}</svg>"
 
 
 @final

@@ -9,7 +9,7 @@ from typing import final
 
 from remap_panel.snac.layout import SCALE, Scale, Size, arrange
 from remap_panel.snac.lettering import lettered, number, text_width
-from remap_panel.snac.strip import LINES, sign
+from remap_panel.snac.strip import LINES, MARGIN, sign
 from remap_panel.snac.svg import block_svg, pen, root
 from remap_panel.theme import OUTPUT
 from remap_ray.errors import InvalidRequest
@@ -71,7 +71,7 @@ def legend_svg(
         )
     body, wide, high = legend_body(size, asked, width, scale)
     said = ", ".join(words for kind, words in KINDS_IN_WORDS.items() if kind in asked)
-    return f"{root(wide, high, f'Legend: {said}')}{body}</svg>"
+    return f"{root(wide, high, f'Legend: {said}', MARGIN)}{body}</svg>"
 
 
 def symbol(kind: str, size: Size, x: float = 0, y: float = 0) -> str:
@@ -156,31 +156,32 @@ def legend_body(
         drawn = sign(name, 5 * scaled, high / 2, scaled)
         said = {"changed": "another value", "replaced": "another kind"}.get(name, name)
         entries.append(entry(drawn, 10 * scaled, said))
-    flow: list[list[_Entry]] = [[]]
-    at: float = 0
+    rows: list[list[_Entry]] = [[]]
+    end = 0.0
     for one in entries:
-        if flow[-1] and at + one.width > width:
-            flow.append([])
-            at = 0.0
-        flow[-1].append(one)
-        at += one.width + apart
+        if rows[-1] and end + one.width > width:
+            rows.append([])
+            end = 0.0
+        rows[-1].append(one)
+        end += one.width + apart
     parts = []
-    y = 0
+    y = -round(font * 0.6)
     widest = 0.0
-    for row in flow:
-        at: float = 0.0
+    for row in rows:
+        y += round(font * 0.6)
+        x = 0.0
         for one in row:
-            parts.append(f'<g transform="translate({number(at)} {y})">{one.body}</g>')
-            at += one.width + apart
-        widest = max(widest, at - apart)
-        y += high + round(font * 0.6)
-    y -= round(font * 0.6)
+            parts.append(f'<g transform="translate({number(x)} {y})">{one.body}</g>')
+            x += one.width + apart
+        widest = max(widest, x - apart)
+        y += high
     if scale is not None:
-        body, wide, tall = _heights(size, scale)
+        drawn, across, tall = _heights(size, scale)
         y += font
-        parts.append(f'<g transform="translate(0 {y})">{body}</g>')
-        widest, y = max(widest, wide), y + tall
-    return "".join(parts), ceil(widest), ceil(y)
+        parts.append(f'<g transform="translate(0 {y})">{drawn}</g>')
+        acrossst = max(widest, wide)
+        y += tall
+    return "".join(parts), ceil(widest), y
 
 
 def _heights(size: Size, scale: Scale) -> tuple[str, float, int]:
@@ -194,7 +195,7 @@ def _heights(size: Size, scale: Scale) -> tuple[str, float, int]:
     line = tall / 2 + font * 0.35
     words = "height: values that leave a layer, on a log scale"
     parts = [lettered(words, 0, line, font)]
-    at = ceil(text_width(words, font)) + font
+    at: int = ceil(text_width(words, font)) + font
     boxes = []
     for values, height in zip(shown, heights, strict=True):
         boxes.append(

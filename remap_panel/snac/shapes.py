@@ -126,8 +126,8 @@ def read(svg: str) -> Picture:
     """
     root = ET.fromstring(svg)  # noqa: S314 (our own drawing, or its author's)
     try:
-        _, _, width, height = (float(one) for one in root.attrib["viewBox"].split())
-        found = tuple(_shapes(root, {"fill": "#000000"}, _Place()))
+        left, top, width, height = (float(one) for one in root.attrib["viewBox"].split())
+        found = tuple(_shapes(root, {"fill": "#000000"}, _Place(-left, -top)))
     except (KeyError, ValueError) as error:
         if isinstance(error, InvalidRequest):
             raise

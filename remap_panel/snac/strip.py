@@ -17,7 +17,18 @@ from remap_panel.snac.svg import block_svg, pen, root
 from remap_panel.theme import OUTPUT
 from remap_ray.space import Architecture, Dense, Shape
 
-__all__ = ["DIFFERENCES", "Look", "Strip", "in_columns", "label_room", "lines", "sign", "strip"]
+__all__ = [
+    "DIFFERENCES",
+    "LINES",
+    "MARGIN",
+    "Look",
+    "Strip",
+    "in_columns",
+    "label_room",
+    "lines",
+    "sign",
+    "strip",
+]
 
 DIFFERENCES = {
     "added": "m-4 0h8m-4-4v8",
@@ -29,6 +40,9 @@ DIFFERENCES = {
 
 FOOT = 16
 """Room under a chip for these marks, in px, where blocks are wide enough for them."""
+
+MARGIN = 2
+"""Free room around a figure in px: lines are as wide at its edge as elsewhere."""
 
 LINES = '<g fill="none" stroke="currentColor" stroke-linecap="round" stroke-linejoin="round" '
 
@@ -54,8 +68,8 @@ class Look:
         Whether what repeats is drawn once, with a count.
     step
         Width of a column in px, where chips stand in columns.
-    room
-        Height of the box of the blocks in px; by default that of the largest tensor.
+    tight
+        Whether a chip is as high as its highest block, not as that of the largest tensor.
     """
 
     size: Size
@@ -65,7 +79,7 @@ class Look:
     sizes: bool = False
     fold: bool = False
     step: int = 0
-    room: int | None = None
+    tight: bool = False
 
     def laid(self, architecture: Architecture) -> Chip:
         """Lay out a chip in this look, before anything is folded or moved."""
@@ -138,8 +152,9 @@ def strip(
         Whether blocks tell what they are on hover, whatever the size.
     """
     chip = look.laid(architecture)
-    room = chip.height if look.room is None else look.room
-    rise = (chip.height - room) // 2
+    # What is cut off above is cut off below, so that blocks keep to their line.
+    rise = min(block.y for block in chip.blocks) if look.tight else 0
+    room = chip.height - 2 * rise
     below = float(room)
     marks: list[str] = []
     words: list[str] = []

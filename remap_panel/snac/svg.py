@@ -92,11 +92,13 @@ def piece(chip: Chip, block: Block) -> str:
     )
 
 
-def root(width: int, height: int, label: str) -> str:
-    """Open a drawing that is read out as ``label``."""
+def root(width: int, height: int, label: str, margin: int = 0) -> str:
+    """Open a drawing that is read out as ``label``, with free room of ``margin`` px around."""
+    across, down = width + 2 * margin, height + 2 * margin
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" role="img" aria-label="{escaped(label)}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{across}" height="{down}" '
+        f'viewBox="{-margin} {-margin} {across} {down}" role="img" '
+        f'aria-label="{escaped(label)}">'
     )
 
 
@@ -130,10 +132,13 @@ def block_svg(chip: Chip, block: Block, top: int, told: str | None = None) -> st
     else:
         line = f'stroke="{style.stroke}" stroke-width="{number(size.stroke)}"'
         shape = _box(block, y, size.stroke / 2, size.corner, f'fill="{style.fill}" {line}')
-    mark = MARKS.get(block.mark) if size.letters else TICKS.get(block.style)
+    tick = TICKS.get(block.mark, TICKS.get(block.style))
+    mark = MARKS.get(block.mark) if size.letters else tick
     if mark:
         middle = f"{number(x + block.width / 2)} {number(y + block.height / 2)}"
-        shape += f'<path d="M{middle}{_scaled(mark, chip.mark)}"/>'
+        # A letter stays inside a low block.
+        most = (block.height - 2 * size.stroke - size.line) / 10 if size.letters else chip.mark
+        shape += f'<path d="M{middle}{_scaled(mark, min(chip.mark, most))}"/>'
     if told is not None or size.tooltips:
         title = escaped(block.tooltip if told is None else told)
         shape = f'<g data-layer="{block.index}"><title>{title}</title>{shape}</g>'
