@@ -23,8 +23,9 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from remap_panel import status
-from remap_panel.export_command import add_export, add_snac
+from remap_panel.export_command import add_export
 from remap_panel.queue_command import add_queue
+from remap_panel.snac_command import add_snac
 from remap_ray.errors import InvalidRequest, RemapError, StudyReadOnly
 from remap_ray.space import KINDS, SPACES, Limits, Space
 from remap_ray.study import Holder, Status, Study, announced, open_study
