@@ -121,6 +121,9 @@ def sample(given: argparse.Namespace) -> int:
             progress=downloading,
             patience=given.patience or 0,
             bfloat16=given.bfloat16,
+            flip=given.flip,
+            shift=given.shift or 0,
+            standardize=given.standardize,
             halving=given.halving,
         ).close()
     return _train(path, given, until_done=True)
@@ -316,11 +319,19 @@ def _check_same(study: Study, given: argparse.Namespace) -> None:
         asked["epochs"] = (given.epochs, study.recipe.epochs)
     if given.patience is not None:
         asked["patience"] = (given.patience, study.recipe.patience)
-    if given.bfloat16 and not study.recipe.bfloat16:
-        raise InvalidRequest(
-            f"{study.path} was created without --bfloat16, which cannot change; "
-            "leave it out, or name another directory"
-        )
+    if given.shift is not None:
+        asked["shift"] = (given.shift, study.recipe.shift)
+    switches = {
+        "bfloat16": study.recipe.bfloat16,
+        "flip": study.recipe.flip,
+        "standardize": bool(study.recipe.channels),
+    }
+    for name, is_on in switches.items():
+        if getattr(given, name) and not is_on:
+            raise InvalidRequest(
+                f"{study.path} was created without --{name}, which cannot change; "
+                "leave it out, or name another directory"
+            )
     if given.seed is not None:
         asked["seed"] = (given.seed, study.seed)
     for name, (wanted, fixed) in asked.items():
@@ -397,6 +408,20 @@ def _parser() -> Parser:
     )
     one.add_argument(
         "--bfloat16", action="store_true", help="compute in bfloat16 where that proves quicker"
+    )
+    one.add_argument(
+        "--flip", action="store_true", help="mirror half of the training images in each epoch"
+    )
+    one.add_argument(
+        "--shift",
+        type=_whole(0),
+        metavar="N",
+        help="move each training image by up to N pixels in each epoch (default 0)",
+    )
+    one.add_argument(
+        "--standardize",
+        action="store_true",
+        help="scale each channel by its mean and deviation over the training part",
     )
     one.add_argument(
         "--max-parameters",
