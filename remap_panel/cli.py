@@ -16,6 +16,7 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,6 +39,7 @@ DEMO_MODELS = 24
 PORT = 5006
 END_SECONDS = 20.0
 PIPED_WIDTH = 240
+MOST_DIGITS = 30
 
 
 class Parser(argparse.ArgumentParser):
@@ -481,16 +483,29 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
 
 def _whole(low: int, high: int | None = None) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+        value = _exactly(text)
+        if value is None:
+            raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}")
         if value < low or (high is not None and value > high):
             bounds = f"at least {low}" if high is None else f"from {low} to {high}"
             raise argparse.ArgumentTypeError(f"must be {bounds}, not {value}")
         return value
 
     return parse
+
+
+def _exactly(text: str) -> int | None:
+    """Give the whole number that is written, also as ``5e6``; None where it is none."""
+    if len(text) > MOST_DIGITS:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    # An exponent of billions is a slip, and would be written out digit by digit.
+    if not number.is_finite() or number.adjusted() >= MOST_DIGITS:
+        return None
+    return int(number) if number == number.to_integral_value() else None
 
 
 def _kinds(text: str) -> frozenset[str]:
