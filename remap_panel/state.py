@@ -33,6 +33,9 @@ PROJECTIONS = {
 COMPARED = 6
 """Models that can be compared side by side at most."""
 
+TURN_SECONDS = 0.2
+"""How long the other sessions wait at most until one has taken a new snapshot."""
+
 LOG = logging.getLogger(__name__)
 
 LINKED = (
@@ -75,6 +78,7 @@ class ExplorerState(param.Parameterized):
         super().__init__(snapshot=feed.snapshot, **params)
         self._feed = feed
         self._pending = False
+        self._taken = threading.Event()
         self._document: Document | None = None
         self._browser = ""
         self._undo: list[tuple[str, Callable[[], object]]] = []
@@ -98,13 +102,21 @@ class ExplorerState(param.Parameterized):
             elif not self._pending:
                 # Several snapshots in one turn of the session are one update.
                 self._pending = True
+                self._taken.clear()
                 document.add_next_tick_callback(self._take)
+                # Sessions take turns, so that the server answers others in between.
+                self._taken.wait(TURN_SECONDS)
 
         return self._feed.subscribe(tell)
 
     def _take(self) -> None:
         self._pending = False
-        self.param.update(snapshot=self._feed.snapshot, problem=self._feed.problem or "")
+        try:
+            # What all views have to say of a snapshot travels in one message.
+            with pn.io.hold(self._document):
+                self.param.update(snapshot=self._feed.snapshot, problem=self._feed.problem or "")
+        finally:
+            self._taken.set()
 
     def model(self, number: int | None) -> Model | None:
         """Give a model of the snapshot, None where there is none of that number."""
