@@ -10,6 +10,7 @@ from typing import Any
 
 import panel as pn
 import param
+from bokeh.document import Document
 
 from remap_panel import address, keeping
 from remap_panel.answers import Turns, aside
@@ -31,6 +32,9 @@ PROJECTIONS = {
 
 COMPARED = 6
 """Models that can be compared side by side at most."""
+
+TURN_SECONDS = 0.2
+"""How long the other sessions wait at most until one has taken a new snapshot."""
 
 LOG = logging.getLogger(__name__)
 
@@ -78,6 +82,7 @@ class ExplorerState(param.Parameterized):
         self._feed = feed
         self._pending = False
         self.turns: Turns | None = pn.state.curdoc
+        self._taken = threading.Event()
         self._browser = ""
         self._undo: list[tuple[str, Callable[[], object]]] = []
         self._judged: tuple[tuple[object, ...], Judged] | None = None
@@ -104,13 +109,21 @@ class ExplorerState(param.Parameterized):
             elif not self._pending:
                 # Several snapshots in one turn of the session are one update.
                 self._pending = True
+                self._taken.clear()
                 document.add_next_tick_callback(self._take)
+                # Sessions take turns, so that the server answers others in between.
+                self._taken.wait(TURN_SECONDS)
 
         return self._feed.subscribe(tell)
 
     def _take(self) -> None:
         self._pending = False
-        self.param.update(snapshot=self._feed.snapshot, problem=self._feed.problem or "")
+        try:
+            # What all views have to say of a snapshot travels in one message.
+            with pn.io.hold(self.turns if isinstance(self.turns, Document) else None):
+                self.param.update(snapshot=self._feed.snapshot, problem=self._feed.problem or "")
+        finally:
+            self._taken.set()
 
     def model(self, number: int | None) -> Model | None:
         """Give a model of the snapshot, None where there is none of that number."""

@@ -326,7 +326,7 @@ class Queue(Viewer):
         self._ticked = tuple(one for one in self._ticked if one in snapshot.models)
         if self._state.shows(TAB):
             ticked = [snapshot.models[number] for number in self._ticked]
-            self.head.html = head_html(snapshot, self._state.study.wished(), ticked, self._origin)
+            self.head.html = head_html(snapshot, snapshot.wished, ticked, self._origin)
             self.head.pressed = [f"filter {self._filter}"]
         self.table.update()
 
