@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
@@ -30,6 +31,11 @@ def start_lab(start: Callable[..., Started], folder: Path, home: Path) -> tuple[
     ``home`` takes all that Jupyter would keep of a person.
     """
     port, token = free_port(), secrets.token_hex(16)
+    asks_nobody = home / KEPT_BY_LAB[0].lower() / "@jupyterlab" / "apputils-extension"
+    asks_nobody.mkdir(parents=True)
+    (asks_nobody / "notification.jupyterlab-settings").write_text(
+        json.dumps({"fetchNews": "false", "checkForUpdates": False})
+    )
     lab = start(
         "--no-browser",
         "--allow-root",
@@ -55,6 +61,8 @@ class Notebook:
         self.page = page
         self.cells = page.locator(".jp-NotebookPanel .jp-CodeCell")
         expect(self.cells.first).to_be_visible()
+        # What is pressed before there is a kernel is lost.
+        expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
 
     def run(self, text: str) -> Locator:
         """Run the cell that has a text in its source, wait until it is done, and give it."""
