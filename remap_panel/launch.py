@@ -20,7 +20,7 @@ LOG_NAME = "train.log"
 """File in the study's directory that takes what the training process prints."""
 
 COLOURFUL = {"FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
-"""What a notebook's kernel asks of its own commands: a log is not painted, nor a bar moved in it."""
+"""What a kernel asks of its commands: in a log nothing is painted, and no bar moves."""
 
 STOP_SECONDS = 5.0
 """How long the training process may take to end; then it is killed."""
