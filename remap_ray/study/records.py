@@ -86,6 +86,9 @@ class DataSummary:
         Number of images in the training, validation and test part.
     fingerprint
         Changes when the data under ``source`` change.
+    dtype
+        Of the images as ``source`` gives them, ``uint8`` or ``float32``; empty in studies that
+        were made before this was kept.
     """
 
     name: str
@@ -94,6 +97,7 @@ class DataSummary:
     class_names: tuple[str, ...]
     sizes: tuple[int, int, int]
     fingerprint: str
+    dtype: str = ""
 
 
 @final
