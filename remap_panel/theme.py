@@ -27,6 +27,8 @@ __all__ = [
     "MODES",
     "MONO",
     "OUTPUT",
+    "PAPER",
+    "PRINT",
     "RADIUS_HOVER",
     "RADIUS_PARAMETERS",
     "RADIUS_RANGE",
@@ -55,6 +57,13 @@ MONO = "ui-monospace, 'SF Mono', 'Cascadia Mono', Menlo, 'DejaVu Sans Mono', Con
 
 INK = "#16202a"
 """Marks on the blocks of a chip."""
+
+
+PRINT = "#000000"
+"""Text and lines of a figure in a file, as browsers show an SVG that stands alone."""
+
+PAPER = "#ffffff"
+"""Background of pictures made of pixels."""
 
 
 @final

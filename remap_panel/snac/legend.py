@@ -179,7 +179,7 @@ def legend_body(
         drawn, across, tall = _heights(size, scale)
         y += font
         parts.append(f'<g transform="translate(0 {y})">{drawn}</g>')
-        acrossst = max(widest, wide)
+        widest = max(widest, across)
         y += tall
     return "".join(parts), ceil(widest), y
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from remap_panel.snac.shapes import Point, Shape, flat, read
+from remap_panel.theme import PAPER
 from remap_ray.errors import InvalidRequest
 
 __all__ = ["MOST_PIXELS", "png"]
@@ -42,7 +43,7 @@ def png(svg: str, dpi: int) -> bytes:
             f"at {dpi} dots per inch the picture has {width:,} x {height:,} pixels, more than "
             f"{MOST_PIXELS:,}; choose fewer dots, or save it as PDF"
         )
-    image = Image.new("RGB", (width, height), "#ffffff")
+    image = Image.new("RGB", (width, height), PAPER)
     for shape in picture.shapes:
         _paint(image, shape, factor)
     made = BytesIO()

@@ -16,6 +16,7 @@ from typing import TypeAlias, final
 from xml.etree import ElementTree as ET
 
 from remap_panel.snac.lettering import unknown_letters
+from remap_panel.theme import PAPER, PRINT
 from remap_ray.errors import InvalidRequest
 
 __all__ = ["Contour", "Picture", "Point", "Segment", "Shape", "flat", "read"]
@@ -29,7 +30,7 @@ ROUND = 0.5522847498
 TOKEN = re.compile(r"[A-Za-z]|-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?")
 MOVE = re.compile(r"(translate|scale)\(([^)]*)\)")
 COLOUR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
-NAMED = {"currentColor": "#000000", "black": "#000000", "white": "#ffffff"}
+NAMED = {"currentColor": PRINT, "black": PRINT, "white": PAPER}
 INHERITED = ("fill", "stroke", "stroke-width", "stroke-linecap", "stroke-dasharray")
 ARGUMENTS = {"m": 2, "l": 2, "h": 1, "v": 1, "c": 6, "s": 4, "q": 4, "z": 0}
 STEPS = 12
@@ -127,7 +128,7 @@ def read(svg: str) -> Picture:
     root = ET.fromstring(svg)  # noqa: S314 (our own drawing, or its author's)
     try:
         left, top, width, height = (float(one) for one in root.attrib["viewBox"].split())
-        found = tuple(_shapes(root, {"fill": "#000000"}, _Place(-left, -top)))
+        found = tuple(_shapes(root, {"fill": PRINT}, _Place(-left, -top)))
     except (KeyError, ValueError) as error:
         if isinstance(error, InvalidRequest):
             raise
