@@ -80,9 +80,9 @@ def create_study(
     path
         A directory that does not exist yet, or is empty.
     data
-        A known name (``digits``, ``fashion-mnist``, ``cifar10``, ``quickdraw-paper``), a
-        ``.npz`` file, a folder with one folder of images per class, or with their files. From
-        memory: a mapping of arrays with the keys of a ``.npz``, or a Hugging Face ``Dataset`` or
+        A known name (``digits``, ``fashion-mnist``, ``mnist``, ``kmnist``, ``cifar10``,
+        ``quickdraw-paper``), a ``.npz`` file, a folder with one folder of images per class, or
+        with their files. From memory: a mapping of arrays with the keys of a ``.npz``, or a Hugging Face ``Dataset`` or
         ``DatasetDict`` (`remap_ray.from_huggingface` says which of its columns count, and takes
         their names); these are kept in the study's directory, where training finds them again.
     recipe
