@@ -379,7 +379,7 @@ def _parser() -> Parser:
     one.add_argument(
         "--data",
         metavar="NAME_OR_PATH",
-        help="digits, fashion-mnist, cifar10, quickdraw-paper, a .npz, or a folder",
+        help="digits, fashion-mnist, mnist, kmnist, cifar10, quickdraw-paper, a .npz, or a folder",
     )
     one.add_argument(
         "--models",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from remap_ray.errors import InvalidRequest
 from remap_ray.recipe import Recipe
 from remap_ray.space import Limits, Space, sample
 from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory, space_of
-from remap_ray.training import datasets
+from remap_ray.training import datasets, huggingface, npz
 from remap_ray.training.download import quiet
 from remap_ray.training.statistics import channels_of
 
@@ -56,7 +57,7 @@ def recipe_for(
 
 def create_study(
     path: str | Path,
-    data: str = "digits",
+    data: Any = "digits",
     *,
     recipe: Recipe | None = None,
     epochs: int = 10,
@@ -79,8 +80,11 @@ def create_study(
     path
         A directory that does not exist yet, or is empty.
     data
-        A known name (``digits``, ``fashion-mnist``, ``cifar10``, ``quickdraw-paper``), a
-        ``.npz`` file, a folder with one folder of images per class, or with their files.
+        A known name (``digits``, ``fashion-mnist``, ``mnist``, ``kmnist``, ``cifar10``,
+        ``quickdraw-paper``), a ``.npz`` file, a folder with one folder of images per class, or
+        with their files. From memory: a mapping of arrays with the keys of a ``.npz``, or a Hugging Face ``Dataset`` or
+        ``DatasetDict`` (`remap_ray.from_huggingface` says which of its columns count, and takes
+        their names); these are kept in the study's directory, where training finds them again.
     recipe
         How models are trained; the default is `recipe_for` with ``epochs``.
     seed
@@ -115,7 +119,16 @@ def create_study(
     _check_count(models)
     path = Path(path).absolute()
     directory.check_free(path)
-    loaded = datasets.load(data, seed=seed, progress=progress or quiet)
+    if huggingface.is_dataset(data):
+        name, arrays = huggingface.name_of(data), huggingface.from_huggingface(data)
+    elif isinstance(data, Mapping):
+        name, arrays = "arrays", data
+    else:
+        name, arrays = str(data), None
+    if arrays is None:
+        loaded = datasets.load(name, seed=seed, progress=progress or quiet)
+    else:
+        loaded = npz.of_arrays(arrays, seed, name, directory.DATA)
     if len(loaded.class_names) > 256:
         raise InvalidRequest(
             f"{loaded.name} has {len(loaded.class_names)} classes; a study takes at most 256"
@@ -155,6 +168,7 @@ def create_study(
         space.name,
         space_toml=space.toml,
         images=datasets.viewable(loaded),
+        arrays=arrays,
     )
     study.submit(drawn)
     return study

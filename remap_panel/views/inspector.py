@@ -15,6 +15,8 @@ from panel.viewable import Viewable, Viewer
 from remap_panel import matrix, pictures, snac, theme, wording
 from remap_panel.confusion import Confusion, flags
 from remap_panel.curves import Curves, prospect
+from remap_panel.downloads import Download, address_of
+from remap_panel.exporting import Export
 from remap_panel.sheet import Sheet, button
 from remap_panel.snapshot import Snapshot
 from remap_panel.state import ExplorerState
@@ -26,6 +28,7 @@ __all__ = [
     "cell_html",
     "chip",
     "confusions_html",
+    "exported",
     "facts",
     "heading",
     "matrix_words",
@@ -81,6 +84,8 @@ def wishes(model: Model, snapshot: Snapshot) -> str:
         more = "1 epoch" if model.wanted_epochs == 1 else f"{model.wanted_epochs} epochs"
         label = f"queue {model.name} again for {more} more, from where it ended"
         said.append(button(f"Train {more} longer", "longer", model.wanted_epochs, label=label))
+        label = f"write {model.name} as PyTorch source, weights, ONNX and a card"
+        said.append(button("Export", "export", model.number, label=label))
     if model.parent in snapshot.models:
         said.append(button(f"Compare with m{model.parent}", "compare", model.parent))
     children = snapshot.children.get(model.number, ())
@@ -92,6 +97,26 @@ def wishes(model: Model, snapshot: Snapshot) -> str:
         more = f" and {len(children) - CHILDREN} more" if len(children) > CHILDREN else ""
         said.append(f"<span>Children: {', '.join(shown)}{more}</span>")
     return f'<div class="row wishes">{"".join(said)}</div>'
+
+
+def exported(model: Model, export: Export | None) -> str:
+    """Give the HTML of where a model's export stands, empty where there is none."""
+    if export is None:
+        return ""
+    if export.running:
+        words = f"{model.name} is exported: {escape(export.words)} …"
+        return f'<p class="note" role="status">{words}</p>'
+    if export.folder is None:
+        words = f"! {model.name} was not exported: {escape(export.words)}"
+        return f'<p class="warning" role="alert">{words}</p>'
+    link = ""
+    if Download.served:
+        link = (
+            f'<a class="button" href="{address_of(model.number)}" download>'
+            f"Download {model.name} as a zip</a> "
+        )
+    folder = escape(str(export.folder))
+    return f'<p class="exported">{link}<span>It is in <code>{folder}</code></span></p>'
 
 
 def chip(model: Model) -> str:
@@ -180,6 +205,7 @@ class Inspector(Viewer):
         self._empty = Sheet(stylesheets=[STYLE])
         self.head = Sheet(self._act, self._hover, stylesheets=[STYLE])
         self.wishes = Sheet(self._act, self._hover, stylesheets=[STYLE])
+        self.exported = Sheet(stylesheets=[STYLE])
         self._facts = Sheet(stylesheets=[STYLE])
         self._curves_head = Sheet(stylesheets=[STYLE])
         self._curves = pn.Row(
@@ -205,6 +231,7 @@ class Inspector(Viewer):
             self.head,
             self._facts,
             self.wishes,
+            self.exported,
             self._curves_head,
             self._curves,
             self.matrix,
@@ -218,6 +245,7 @@ class Inspector(Viewer):
         )
         self._show()
         state.param.watch(lambda _: self._show(), ["snapshot", "inspected"])
+        state.param.watch(lambda _: self._show_export(), ["exports", "inspected"])
         state.param.watch(lambda _: self._press(), "item")
 
     def __panel__(self) -> Viewable:
@@ -232,6 +260,7 @@ class Inspector(Viewer):
             return
         self.head.html = heading(model) + chip(model)
         self.wishes.html = wishes(model, snapshot)
+        self._show_export()
         self._facts.html = facts(model, snapshot.reasons[model.number], self._disk(model))
         epochs = snapshot.epochs.get(model.number, ())
         self._curves.visible = bool(epochs)
@@ -264,6 +293,11 @@ class Inspector(Viewer):
         if self._many:
             self.confusion.show(model.name, self._counts)
         self._draw_matrix(model)
+
+    def _show_export(self) -> None:
+        model = self._state.model(self._state.inspected)
+        if model is not None:
+            self.exported.html = exported(model, self._state.exports.get(model.number))
 
     def _draw_matrix(self, model: Model) -> None:
         counts = self._counts
@@ -298,6 +332,8 @@ class Inspector(Viewer):
             state.tab = "compare"
         elif act == "longer" and numbers and model.status is Status.DONE:
             state.longer(model.number, epochs=max(1, numbers[0]))
+        elif act == "export" and model.status is Status.DONE:
+            state.export(model.number)
         elif act == "unit" and self._labels is not None:
             self._shares = value == "shares"
             self._draw_matrix(model)

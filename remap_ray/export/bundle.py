@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -71,6 +72,7 @@ def export_model(
     picture: str = "",
     test: bool = True,
     onnx: bool | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Write a model as source, weights, ONNX, JSON, picture and card into a folder of its own.
 
@@ -87,6 +89,8 @@ def export_model(
         Whether to load the data and measure the model on the test part.
     onnx
         Whether to write ONNX; by default where its libraries are installed.
+    progress
+        Told what is being done, in words, each time that something is begun.
 
     Raises
     ------
@@ -99,7 +103,10 @@ def export_model(
     _check_free(folder)
     weights, network = _weights(study, model)
     classes = study.data.class_names
+    if test:
+        progress("its data are loaded")
     part: Part | None = held_out(study) if test else None
+    progress("its source is written and tried")
     known = _made_up(study) if part is None else part
     raw = torch.from_numpy(known.images)
     seen = _seen(known, study.recipe)
@@ -118,6 +125,7 @@ def export_model(
     if onnx is None and not onnx_file.is_there():
         says = "No ONNX file: its libraries are not installed (`remap-nas[export]`)."
     elif onnx is not False:
+        progress("its ONNX file is made and tried")
         files["model.onnx"], apart = onnx_file.onnx_bytes(network, raw, study.recipe.channels)
         count = min(len(seen), onnx_file.ITEMS)
         says = (
@@ -125,6 +133,7 @@ def export_model(
             f"on {count:,} {'made-up' if part is None else 'test'} images its logits differ from "
             f"torch's by at most {apart:.1g}."
         )
+    progress("it is measured")
     found = None if part is None else measured(network, seen, len(classes))
     files["README.md"] = card(
         study,

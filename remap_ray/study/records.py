@@ -77,7 +77,8 @@ class DataSummary:
     name
         Name in words.
     source
-        What loads the same data again: a known name or an absolute path.
+        What loads the same data again: a known name or an absolute path, which is that of a file
+        in the study itself where the data came from memory.
     input_shape
         ``(channels, height, width)``.
     class_names
