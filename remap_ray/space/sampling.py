@@ -1,4 +1,4 @@
-"""Samples of a space of networks under limits."""
+"""Samples of a space of models under limits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Container, Iterator
 from random import Random
 
 from remap_ray.errors import InvalidRequest
-from remap_ray.space.architecture import Architecture
-from remap_ray.space.chain import Space
-from remap_ray.space.layers import Shape
+from remap_ray.space.design import Design
 from remap_ray.space.limits import Limits
+from remap_ray.space.model_space import ModelSpace
+from remap_ray.space.part import Shape
 
 __all__ = ["sample"]
 
@@ -18,14 +18,14 @@ PATIENCE = 20_000
 
 
 def sample(
-    space: Space,
+    space: ModelSpace,
     rng: Random,
     input_shape: Shape,
     classes: int,
     limits: Limits | None = None,
     known: Container[str] = (),
-) -> Iterator[Architecture]:
-    """Draw different architectures of ``space`` within ``limits``, without end.
+) -> Iterator[Design]:
+    """Draw different designs of ``space`` within ``limits``, without end.
 
     The same ``rng`` gives the same architectures, and what is ``known`` only leaves
     gaps: the first n of a longer run are the n of a shorter one.
