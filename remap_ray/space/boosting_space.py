@@ -131,6 +131,11 @@ class BoostingSpace(ModelSpace):
             lines += [f"{name} = {_text(list(values))}" for name, values in grid.items()]
         return "\n".join(lines) + "\n"
 
+    @property
+    def data_columns(self) -> tuple[str, ...]:
+        """The columns of the table."""
+        return self.columns
+
     def fitted(self, columns: Sequence[str]) -> BoostingSpace:
         """Give this space for the columns of a table."""
         if not columns:

@@ -76,6 +76,11 @@ class ModelSpace(ABC):
             None where nothing fits.
         """
 
+    @property
+    def data_columns(self) -> tuple[str, ...]:
+        """The columns that it is fitted to; none where it is for images."""
+        return ()
+
     @abstractmethod
     def fitted(self, columns: Sequence[str]) -> Self:
         """Give this space for data of these columns; images have none.

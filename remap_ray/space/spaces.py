@@ -53,6 +53,8 @@ class Entry:
         Makes a design of an input shape, a number of classes and parts.
     arranged
         Puts parts that need not be a design in the order that they would have in one.
+    tables
+        Whether its models are for tables; else they are for images.
     named
         The spaces that come with REMAP, by name, before they are `ModelSpace.fitted` to data.
     """
@@ -62,6 +64,7 @@ class Entry:
     from_dict: Callable[[object], Design]
     from_parts: Callable[[Shape, int, Sequence[Part]], Design]
     arranged: Callable[[Sequence[Part]], tuple[Part, ...]]
+    tables: bool
     named: Mapping[str, Callable[[], ModelSpace]]
 
 
@@ -76,6 +79,7 @@ ENTRIES: Mapping[str, Entry] = {
         Architecture.from_dict,
         _network,
         tuple,
+        False,
         {name: lambda name=name: Space.named(name) for name in SPACES},  # type: ignore[misc]
     ),
     boosting.SPACE: Entry(
@@ -84,6 +88,7 @@ ENTRIES: Mapping[str, Entry] = {
         BoostedTrees.from_dict,
         boosting.of_parts,
         boosting.arranged,
+        True,
         {"boosting": BoostingSpace},
     ),
 }

@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from remap_ray.errors import DataError
+from remap_ray.training import tables
 from remap_ray.training.parts import SHARES, DataSet, Images, Labels, Part, divide, take
 
 __all__ = ["read"]
 
 KEYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 CLASS_NAMES = "class_names"
+NAMES = (CLASS_NAMES, *tables.KEYS)
+"""What may be there besides parts: names of classes, and of the columns of a table."""
 
 UNREADABLE = (
     OSError,
@@ -45,6 +48,9 @@ def read(path: Path, seed: int) -> DataSet:
     from 0, (N,), and every class has training images; ``class_names``, where
     given, is an array of text with one name for each class.
 
+    Where ``x_train`` has two dimensions, the file is a table: `remap_ray.training.tables` says
+    what it may hold.
+
     Parameters
     ----------
     path
@@ -59,15 +65,18 @@ def read(path: Path, seed: int) -> DataSet:
     """
     arrays = _read_arrays(path)
     _check_keys(path, arrays)
+    is_table = arrays["x_train"].ndim == 2
+    columns = tables.columns_of(path, arrays) if is_table else None
     given: dict[str, tuple[Images, Labels]] = {}
     for part in ("train", "val", "test"):
         if f"x_{part}" in arrays:
-            images = _images(path, f"x_{part}", arrays[f"x_{part}"])
+            key = f"x_{part}"
+            images = (tables.rows_of if is_table else _images)(path, key, arrays[key])
             given[part] = images, _labels(path, f"y_{part}", arrays[f"y_{part}"], len(images))
     _check_alike(path, given)
     class_names = _class_names(path, arrays.get(CLASS_NAMES), given)
     parts = _parts(path, given, seed, class_names)
-    return DataSet(path.stem, str(path), *parts, class_names)
+    return DataSet(path.stem, str(path), *parts, class_names, columns)
 
 
 def _read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
@@ -78,7 +87,7 @@ def _read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
                 key = member.removesuffix(".npy")
-                if key.startswith(("x_", "y_")) or key == CLASS_NAMES:
+                if key.startswith(("x_", "y_")) or key in NAMES:
                     with archive.open(member) as file:
                         arrays[key] = np.lib.format.read_array(file, allow_pickle=False)
     except UNREADABLE as error:
