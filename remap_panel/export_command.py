@@ -64,7 +64,7 @@ def number(text: str) -> int:
 def picture(study: Study, model: int) -> str:
     """Draw a model's chip with its name, as SVG text."""
     one = study.model(model)
-    return draw(one.architecture, "large", f"{study.name} {one.name}").svg
+    return draw(one.design, "large", f"{study.name} {one.name}").svg
 
 
 def _export(given: argparse.Namespace, say: Say) -> int:
@@ -111,6 +111,6 @@ def _export_model(study: Study, given: argparse.Namespace, say: Say) -> None:
 def _snac(given: argparse.Namespace, say: Say) -> int:
     with open_study(given.study) as study:
         one = study.model(given.model)
-        drawing = draw(one.architecture, given.size, f"{study.name} {one.name}")
+        drawing = draw(one.design, given.size, f"{study.name} {one.name}")
         say(str(drawing.save(given.output)))
     return 0

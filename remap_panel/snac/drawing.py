@@ -9,7 +9,7 @@ from typing import final
 from remap_panel.snac.layout import SCALE, Scale
 from remap_panel.snac.svg import svg
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Architecture
+from remap_ray.space import Design
 
 __all__ = ["Drawing", "draw"]
 
@@ -57,7 +57,7 @@ class Drawing:
 
 
 def draw(
-    architecture: Architecture,
+    architecture: Design,
     size: str = "large",
     title: str | None = None,
     scale: Scale = SCALE,

@@ -247,7 +247,8 @@ export class Face {
     const now = JSON.stringify(this.model.kinds.map(({kind}) => kind))
     if (this.palette.dataset.kinds === now) return
     this.palette.dataset.kinds = now
-    this.palette.replaceChildren(...this.model.kinds.map(({kind, name, svg, words, about}, at) =>
+    const pieces = this.model.kinds.filter(({palette}) => palette !== false)
+    this.palette.replaceChildren(...pieces.map(({kind, name, svg, words, about}, at) =>
       button("", {class: "kind", "data-kind": kind, "data-key": kind, tabindex: at ? -1 : 0, title: `${words}: ${about}`,
         "aria-label": `Put in ${words}`}, picture(svg), make("span", {}, name))))
   }

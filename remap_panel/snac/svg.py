@@ -17,7 +17,7 @@ from math import pi
 from remap_panel.snac.layout import SCALE, Block, Chip, Scale, blocks
 from remap_panel.theme import BLOCKS, INK, MARKS, SANS, TICKS
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Architecture
+from remap_ray.space import Design
 
 __all__ = ["DIFFERENCES", "in_columns", "piece", "svg"]
 
@@ -26,7 +26,7 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 
 
 def svg(
-    architecture: Architecture,
+    architecture: Design,
     size: str = "small",
     title: str | None = None,
     scale: Scale = SCALE,
@@ -56,17 +56,17 @@ def svg(
     InvalidRequest
         No architecture, or no such size.
     """
-    if not isinstance(architecture, Architecture):
+    if not isinstance(architecture, Design):
         raise InvalidRequest(
             f"a SNAC draws an Architecture, not {type(architecture).__name__}; "
-            "give a model's .architecture"
+            "give a model's .design"
         )
     return _text(architecture, size, title, scale, fixed_height)
 
 
 @lru_cache(maxsize=4096)
 def _text(
-    architecture: Architecture, size: str, title: str | None, scale: Scale, fixed_height: bool
+    architecture: Design, size: str, title: str | None, scale: Scale, fixed_height: bool
 ) -> str:
     chip = blocks(architecture, size, scale, fixed_height=fixed_height)
     font = chip.size.font if title else 0
@@ -74,7 +74,7 @@ def _text(
     # Text has no width before it is drawn: room for a wide font, so that nothing is cut off.
     width = max(chip.width, round(_ems(title) * font) if title else 0)
     height = chip.height + top
-    layers = ", ".join(layer.words for layer in architecture.layers)
+    layers = ", ".join(layer.words for layer in architecture.parts)
     label = f"{layers}, output {chip.blocks[-1].words}" if layers else chip.blocks[-1].words
     root = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -125,7 +125,7 @@ FOOT = 16
 
 
 def in_columns(
-    architecture: Architecture,
+    architecture: Design,
     columns: Sequence[int | None],
     differences: Sequence[str],
     size: str = "medium",

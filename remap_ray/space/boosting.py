@@ -316,13 +316,12 @@ class BoostedTrees(Design):
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form, every default filled in."""
-        settings = {kind.kind: _values(getattr(self, kind.kind)) for kind in SETTINGS}
         return {
             "version": JSON_VERSION,
             "space": SPACE,
             "input_shape": list(self.input_shape),
             "classes": self.classes,
-            **settings,
+            **{kind.kind: _values(getattr(self, kind.kind)) for kind in SETTINGS},
             "columns": list(self.columns),
         }
 

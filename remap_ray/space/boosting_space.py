@@ -177,6 +177,11 @@ class BoostingSpace(ModelSpace):
         hidden = [one for one in self.columns if one not in there]
         return Column(rng.choice(hidden)) if hidden else None
 
+    @property
+    def choices(self) -> Mapping[str, Mapping[str, tuple[Value, ...]]]:
+        """The grids, and the names of the columns."""
+        return {**self.grids, Column.kind: {"column": self.columns}}
+
     def place(self, design: Design, part: Part, index: int) -> int:
         """Give where a column stands in order."""
         if not isinstance(part, Column):

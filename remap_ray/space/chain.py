@@ -19,7 +19,6 @@ from remap_ray.space.edit import Edit, Prepend, apply
 from remap_ray.space.layers import KINDS, Layer, Shape, Value
 from remap_ray.space.limits import Limits
 from remap_ray.space.model_space import ModelSpace
-from remap_ray.space.part import Part
 from remap_ray.space.space_file import START, STOP, Row, Table
 
 __all__ = ["SPACES", "START", "STOP", "Row", "Space", "Table"]

@@ -1,4 +1,4 @@
-"""`Design`: a model before it is trained, whatever its space. What a study records and a page draws.
+"""`Design`: a model before it is trained, whatever its space; a study records it, a page draws it.
 
 A design is a frozen value. It is told apart by its `identity`, kept as JSON, typed as text, and
 changed part by part: `remap_ray.space.edit` needs no more of it than its parts.

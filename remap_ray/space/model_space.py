@@ -100,6 +100,11 @@ class ModelSpace(ABC):
     def only(self, kinds: Collection[str]) -> Self:
         """Give a space in which new parts are of some kinds only; none is all."""
 
+    @property
+    def choices(self) -> Mapping[str, Mapping[str, tuple[Value, ...]]]:
+        """By kind and parameter, all values that are offered: the grids, and names there are."""
+        return self.grids
+
     def place(self, design: Design, part: Part, index: int) -> int:
         """Say before which part of a design a new one stands that is put at ``index``."""
         return index

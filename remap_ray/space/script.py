@@ -37,8 +37,8 @@ def difference(a: Design, b: Design) -> Proposal:
     """
     if (a.space, a.input_shape, a.classes) != (b.space, b.input_shape, b.classes):
         problem = (
-            f"no edit turns a {a.terms.network} for {a.terms.items} {a.input_shape} and {a.classes} classes into one "
-            f"for {b.input_shape} and {b.classes}"
+            f"no edit turns a {a.terms.network} for {a.terms.items} {a.input_shape} and "
+            f"{a.classes} classes into one for {b.input_shape} and {b.classes}"
         )
         return Proposal(None, (), "", problem, None, b.parts)
     edits = between(a.parts, b.parts)

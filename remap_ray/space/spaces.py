@@ -22,9 +22,12 @@ from remap_ray.space.chain import SPACES, Space
 from remap_ray.space.design import Design
 from remap_ray.space.model_space import ModelSpace
 from remap_ray.space.part import Part, Shape
+from remap_ray.space.terms import Terms
 
 __all__ = [
     "ENTRIES",
+    "LAYERS",
+    "NAMED",
     "Entry",
     "arranged",
     "design_from_dict",
@@ -33,6 +36,7 @@ __all__ = [
     "find",
     "load",
     "read_parts",
+    "terms_for",
 ]
 
 
@@ -134,7 +138,7 @@ def read_parts(text: str, space: str = LAYERS) -> tuple[Part, ...]:
 
 
 def design_from_text(text: str, space: str, input_shape: Shape, classes: int) -> Design:
-    """Make a design of its text form, such as ``conv16x3 relu`` or ``boost10 tree31 bins255 'age'``.
+    """Make a design of its text form: ``conv16x3 relu``, ``boost10 tree31 bins255 'age'``.
 
     Raises
     ------
@@ -142,6 +146,11 @@ def design_from_text(text: str, space: str, input_shape: Shape, classes: int) ->
         Naming the word that cannot be read, or the part at fault.
     """
     return entry(space).from_parts(input_shape, classes, read_parts(text, space))
+
+
+def terms_for(*, tables: bool) -> Terms:
+    """Give the words of the models that tables, or images, are for."""
+    return next(one.design.terms for one in ENTRIES.values() if one.tables == tables)
 
 
 def arranged(parts: Sequence[Part], space: str) -> tuple[Part, ...]:
@@ -178,11 +187,11 @@ def load(path: str | Path) -> ModelSpace:
     form = _kind_of(path)
     if form.get("kind", LAYERS) == LAYERS:
         return Space.load(path)
+    if form["kind"] != boosting.SPACE:
+        raise InvalidRequest(
+            f"{path}: kind {form['kind']!r} is not known, only {', '.join(ENTRIES)}"
+        )
     try:
-        if form["kind"] != boosting.SPACE:
-            raise InvalidRequest(
-                f"kind {form['kind']!r} is not known, only {', '.join(ENTRIES)}"
-            )
         return BoostingSpace.of_form(form)
     except InvalidRequest as error:
         raise InvalidRequest(f"{path}: {error}") from None

@@ -102,6 +102,11 @@ class DataSummary:
         """Whether the items are rows of a table, of which there is nothing to look at."""
         return self.input_shape[1:] == (1, 1)
 
+    @property
+    def terms(self) -> Terms:
+        """What the figures of models for such data are called."""
+        return spaces.terms_for(tables=self.is_table)
+
 
 @final
 @dataclass(frozen=True)

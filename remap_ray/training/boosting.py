@@ -220,18 +220,11 @@ class _Grower:
         self._score()
         assert self._train_scores is not None
         assert self._validation_scores is not None
-        figures = []
-        for scores, labels in (
-            (self._train_scores, self._data.train_labels),
-            (self._validation_scores, self._data.validation_labels),
-        ):
-            figures += [
-                float(losses(scores, labels).mean()),
-                float((labels_of(scores) == labels).mean()),
-            ]
-        if not np.isfinite(figures).all():
+        trained = _figures(self._train_scores, self._data.train_labels)
+        validated = _figures(self._validation_scores, self._data.validation_labels)
+        if not np.isfinite((*trained, *validated)).all():
             raise TrainingFailed(f"the loss became infinite in epoch {epoch}", epoch)
-        return EpochDone(epoch, *figures, seconds)
+        return EpochDone(epoch, *trained, *validated, seconds)
 
     def checkpoint(self, epoch: int) -> bytes:
         """Give what was grown, and the seed that grows it again."""
@@ -269,6 +262,11 @@ class _Grower:
             },
             starts,
         )
+
+
+def _figures(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, float]:
+    """Give mean loss and accuracy."""
+    return float(losses(scores, labels).mean()), float((labels_of(scores) == labels).mean())
 
 
 @cache

@@ -127,10 +127,11 @@ class Forest:
 
 
 def labels_of(scores: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Give the class with the highest score, (n,): of two, the second where its log odds are > 0."""
+    """Give the class with the highest score, (n,); of two, the second where its score is > 0."""
     if scores.shape[1] == 1:
         return (scores[:, 0] > 0).astype(np.uint8)
-    return scores.argmax(axis=1).astype(np.uint8)
+    found: NDArray[np.uint8] = scores.argmax(axis=1).astype(np.uint8)
+    return found
 
 
 def losses(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:

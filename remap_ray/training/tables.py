@@ -95,14 +95,14 @@ def columns_of(path: Path, arrays: Mapping[str, NDArray[Any]]) -> Columns:
     for key in KEYS:
         if key not in arrays:
             continue
-        names = arrays[key]
-        if names.dtype.kind != "U" or names.shape != (count,):
+        text = arrays[key]
+        if text.dtype.kind != "U" or text.shape != (count,):
             raise DataError(
-                f"{key} of {path} is {names.dtype} of shape {names.shape}; it must be text of "
+                f"{key} of {path} is {text.dtype} of shape {text.shape}; it must be text of "
                 f"shape ({count},), one for each column",
                 path,
             )
-        given[key] = names.tolist()
+        given[key] = text.tolist()
     names = [_name(one) for one in given.get(FEATURES, [f"x{index}" for index in range(count)])]
     if not all(names):
         raise DataError(f"{FEATURES} of {path} holds a name that is empty", path)

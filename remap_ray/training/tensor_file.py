@@ -42,7 +42,9 @@ def written(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> 
     return sorted_header(save(plain, dict(metadata)))
 
 
-def read(data: bytes, expected: Mapping[str, str]) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+def read(
+    data: bytes, expected: Mapping[str, str]
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """Read arrays and metadata.
 
     Raises
