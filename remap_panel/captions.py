@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from remap_panel import theme, wording
 from remap_panel.needs import Judged, Needs, shortfalls
-from remap_panel.snac import svg
+from remap_panel.snac import SIZES, svg
+from remap_panel.snac.legend import symbol
 from remap_panel.snapshot import Snapshot
 from remap_panel.state import PROJECTIONS
 from remap_ray.space.terms import LAYERS, Terms
@@ -265,12 +266,10 @@ def overview_words(terms: Terms) -> dict[str, str]:
 
 
 def _block(kind: str, mark: str) -> str:
-    style = theme.BLOCKS[kind]
-    dots = ' stroke-dasharray="2 2"' if style.dotted else ""
-    drawn = f'<path d="M11 9{theme.MARKS[mark]}"/>' if mark else ""
+    size = SIZES["medium"]
+    # An activation's block is that of its function.
+    drawn = symbol(mark if kind == "activation" else kind, size)
     return (
-        '<svg width="22" height="18" viewBox="0 0 22 18" aria-hidden="true">'
-        f'<rect x="1" y="1" width="20" height="16" rx="2" fill="{style.fill}" '
-        f'stroke="{style.stroke}"{dots}/>'
-        f'<g fill="none" stroke="{theme.INK}" stroke-width="1.6">{drawn}</g></svg>'
+        f'<svg width="{size.width}" height="{size.equal}" '
+        f'viewBox="0 0 {size.width} {size.equal}" aria-hidden="true">{drawn}</svg>'
     )

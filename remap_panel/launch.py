@@ -54,6 +54,11 @@ class Training:
         with suppress(StudyBusy), open_study(path) as study:
             announce(study, Holder.process("remap train", self._process.pid))
 
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
     def check(self) -> None:
         """Raise `TrainingEnded` where the process ended with an error."""
         code = self._process.poll()

@@ -140,7 +140,15 @@ def judge(snapshot: Snapshot, classes: Mapping[int, float], needs: Needs) -> Jud
     classes
         Weight of each chosen class, by label; empty weighs all images alike.
     """
-    figures = snapshot.figures
+    # Most sessions ask the same of a snapshot.
+    key = (tuple(sorted(classes.items())), needs)
+    found: Judged | None = snapshot.judged.get(key)
+    if found is None:
+        found = snapshot.judged[key] = _judge(snapshot.figures, classes, needs)
+    return found
+
+
+def _judge(figures: Figures, classes: Mapping[int, float], needs: Needs) -> Judged:
     scores = _scores(figures, classes)
     known = ~np.isnan(scores)
     good, shown = _good(figures, classes, needs)

@@ -115,7 +115,9 @@ MARKS: Mapping[str, str] = {
 middle of a box of 12 by 10. Drawn letters look the same in every viewer and need no font."""
 
 TICKS: Mapping[str, str] = {
-    "activation": "m-1 1l2-2",
+    "relu": "m-1 1h1l1-2",
+    "tanh": "m-1 1h1v-2h1",
+    "sigmoid": "m-1 1l2-2",
     "max_pool": "m-1 0h2",
     "avg_pool": "m-1-1h2m-2 2h2",
     "depthwise_conv": "m-1-1l1 2 1-2",
@@ -127,9 +129,9 @@ TICKS: Mapping[str, str] = {
     "bins": "m-1-1v2m2-2v2",
     OUTPUT: "m-1-1l2 2m0-2l-2 2",
 }
-"""Marks of the layer types where a block is too small for a letter, in the same form as `MARKS`
-around the middle of a box of 2 by 2. Convolutions and columns are plain, dropout has its dotted
-border."""
+"""Marks of the layer types, and of the functions of activations, where a block is too small for a
+letter, in the same form as `MARKS` around the middle of a box of 2 by 2. Convolutions and columns
+are plain, dropout has its dotted border."""
 
 HIGHLIGHT = "#f97316"
 """Fill of the hovered or inspected model's circle, in every view and both modes."""

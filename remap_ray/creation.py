@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -15,6 +16,7 @@ from remap_ray.space import Limits, ModelSpace, sample, spaces
 from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory, space_of
 from remap_ray.training import datasets
 from remap_ray.training.download import quiet
+from remap_ray.training.statistics import channels_of
 
 __all__ = ["add_samples", "create_study", "recipe_for", "space_of"]
 
@@ -28,7 +30,13 @@ LARGEST_SEED = 2**63 - 1
 
 
 def recipe_for(
-    images: int, epochs: int = 10, *, patience: int = 0, bfloat16: bool = False
+    images: int,
+    epochs: int = 10,
+    *,
+    patience: int = 0,
+    bfloat16: bool = False,
+    flip: bool = False,
+    shift: int = 0,
 ) -> Recipe:
     """Choose the recipe for a training part of ``images`` images.
 
@@ -41,6 +49,8 @@ def recipe_for(
         batch_size=batch if images >= STEPS_WANTED * batch else SMALL_BATCH,
         patience=patience,
         bfloat16=bfloat16,
+        flip=flip,
+        shift=shift,
     )
 
 
@@ -56,6 +66,9 @@ def create_study(
     space: str | Path | ModelSpace | None = None,
     patience: int = 0,
     bfloat16: bool = False,
+    flip: bool = False,
+    shift: int = 0,
+    standardize: bool = False,
     halving: bool = False,
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> Study:
@@ -83,8 +96,12 @@ def create_study(
     progress
         Told how far a download is: the file's name, its bytes that are here, and how many
         there are, where that is known.
-    patience, bfloat16
-        Whether models may stop early, and be computed in bfloat16, as `Recipe` says.
+    patience, bfloat16, flip, shift
+        Whether models may stop early and be computed in bfloat16, and how training images are
+        changed at random, as `Recipe` says; where there is no ``recipe``.
+    standardize
+        Whether the channels are measured on the training part, and the recipe has networks see
+        them standardized.
     halving
         Whether the sampled models take part in successive halving.
 
@@ -112,10 +129,19 @@ def create_study(
         tuple(loaded.class_names),
         (len(loaded.train.labels), len(loaded.validation.labels), len(loaded.test.labels)),
         datasets.fingerprint(loaded),
+        loaded.train.images.dtype.name,
     )
     recipe = recipe or recipe_for(
-        len(loaded.train.labels), epochs, patience=patience, bfloat16=bfloat16
+        len(loaded.train.labels),
+        epochs,
+        patience=patience,
+        bfloat16=bfloat16,
+        flip=flip,
+        shift=shift,
     )
+    if standardize:
+        recipe = replace(recipe, channels=channels_of(loaded.train))
+    recipe.check_fits(loaded.input_shape)
     # Drawn before anything is written: limits that nothing keeps leave nothing behind.
     is_table = loaded.columns is not None
     if is_table and recipe.bfloat16:

@@ -224,7 +224,6 @@ class Compare(Viewer):
     def __init__(self, state: ExplorerState) -> None:
         super().__init__()
         self._state = state
-        self._document = pn.state.curdoc
         self._names = state.study.data.class_names
         self._shown: tuple[Model, ...] = ()
         self._found: tuple[Compared, ...] = ()
@@ -237,7 +236,9 @@ class Compare(Viewer):
         self.matrices = Sheet(self._act, stylesheets=styles, css_classes=["remap-matrices"])
         self.common = Sheet(self._act, stylesheets=styles, css_classes=["remap-common"])
         self._show()
-        state.param.watch(lambda _: self._show(), ["snapshot", "comparison", "selection", "tab"])
+        state.param.watch(
+            lambda _: self._show(), ["snapshot", "comparison", "selection", "tab", "alone"]
+        )
 
     def __panel__(self) -> Viewable:
         return pn.Column(
@@ -250,7 +251,7 @@ class Compare(Viewer):
 
     def _show(self) -> None:
         state = self._state
-        if state.tab != "compare":
+        if not state.shows("compare"):
             return
         selected = self._models(state.selection)
         if selected != self._selected:
@@ -273,7 +274,7 @@ class Compare(Viewer):
             predicted = study.predictions_of([one.number for one in models])
             return compare(models, predicted, truth, len(self._names))
 
-        aside(self._document, work, lambda found: self._see(models, found))
+        aside(self._state.turns, work, lambda found: self._see(models, found))
 
     def _see(self, models: tuple[Model, ...], found: tuple[Compared, ...]) -> None:
         if models is not self._shown:

@@ -211,7 +211,6 @@ class DataSelector(Viewer):
     def __init__(self, state: ExplorerState) -> None:
         super().__init__()
         self._state = state
-        self._document = pn.state.curdoc
         self._names = state.study.data.class_names
         self._predicted: Mapping[int, object] | None = None
         self._sums: Sums | None = None
@@ -229,7 +228,7 @@ class DataSelector(Viewer):
         self._items: tuple[int, ...] | None = None
         self._show()
         self._mark()
-        state.param.watch(lambda _: self._show(), ["snapshot", "tab"])
+        state.param.watch(lambda _: self._show(), ["snapshot", "tab", "alone"])
         state.param.watch(lambda _: self._mark(), ["classes", "item", "right"])
 
     def __panel__(self) -> Viewable:
@@ -254,12 +253,12 @@ class DataSelector(Viewer):
         """Bring everything up to date, as far as somebody looks at it."""
         state = self._state
         recalls = state.snapshot.recalls
-        if state.tab != "data" or recalls is self._predicted:
+        if not state.shows("data") or recalls is self._predicted:
             return
         self._predicted = recalls
         self.cards.texts = figures_of_classes(recalls, len(self._names))
         # A copy: the thread must not see what the session changes.
-        aside(self._document, lambda: Answers.of(state.study).read(recalls), self._see)
+        aside(state.turns, lambda: Answers.of(state.study).read(recalls), self._see)
 
     def _see(self, sums: Sums) -> None:
         study = self._state.study

@@ -111,7 +111,6 @@ class Generate(Viewer):
     def __init__(self, state: ExplorerState) -> None:
         super().__init__()
         self._state = state
-        self._document = pn.state.curdoc
         self._space = space_of(state.study)
         self._deltas = Deltas.of(state.study)
         self._lines: dict[int, Line] = {}
@@ -164,7 +163,7 @@ class Generate(Viewer):
         )
         self._view = pn.Column(self.head, self._body, sizing_mode="stretch_width", margin=0)
         self._show()
-        state.param.watch(lambda _: self._show(), ["inspected", "settings", "tab"])
+        state.param.watch(lambda _: self._show(), ["inspected", "settings", "tab", "alone"])
         state.param.watch(lambda _: self._refresh(), ["snapshot", "classes"])
         state.param.watch(lambda event: self.table.param.update(hovered=event.new), "hovered")
         self.editor.param.watch(self._take_editor, ["chosen", "allowed", "draft"])
@@ -179,7 +178,7 @@ class Generate(Viewer):
 
     @property
     def _open(self) -> bool:
-        return self._state.tab == TAB
+        return self._state.shows(TAB)
 
     def _architecture(self, number: int) -> Design | None:
         model = self._state.model(number)
@@ -294,7 +293,7 @@ class Generate(Viewer):
         if missing and not self._working:
             self._working = True
             work = partial(self._deltas.work_out, missing)
-            aside(self._document, work, lambda _: self._worked_out())
+            aside(self._state.turns, work, lambda _: self._worked_out())
 
     def _worked_out(self) -> None:
         self._working = False
@@ -476,7 +475,7 @@ class Generate(Viewer):
             else:
                 self._keep_drawn(model, drawn, struck)
 
-        aside(self._document, work, then)
+        aside(self._state.turns, work, then)
 
 
 def _form(draft: Draft, model: Model) -> dict[str, Any] | None:

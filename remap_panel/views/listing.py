@@ -12,7 +12,6 @@ from functools import partial
 from math import isnan
 from typing import final
 
-import panel as pn
 from panel.viewable import Viewable, Viewer
 
 from remap_panel import captions, snac, wording
@@ -198,7 +197,7 @@ class Listing(Viewer):
         self._asked = asked
         if number is None:
             return
-        document = pn.state.curdoc
+        document = state.turns
 
         def find() -> None:
             found = alike(state.study, snapshot, number, sorted(state.classes))

@@ -308,7 +308,7 @@ class Queue(Viewer):
             css_classes=["remap-queue"],
         )
         self._show()
-        state.param.watch(lambda _: self._show(), ["snapshot", "tab"])
+        state.param.watch(lambda _: self._show(), ["snapshot", "tab", "alone"])
         state.param.watch(self._mark, ["hovered", "inspected"])
 
     def __panel__(self) -> Viewable:
@@ -324,9 +324,9 @@ class Queue(Viewer):
             self.bell.said = ""
         self._active = active
         self._ticked = tuple(one for one in self._ticked if one in snapshot.models)
-        if self._state.tab == TAB:
+        if self._state.shows(TAB):
             ticked = [snapshot.models[number] for number in self._ticked]
-            self.head.html = head_html(snapshot, self._state.study.wished(), ticked, self._origin)
+            self.head.html = head_html(snapshot, snapshot.wished, ticked, self._origin)
             self.head.pressed = [f"filter {self._filter}"]
         self.table.update()
 

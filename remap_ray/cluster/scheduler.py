@@ -111,14 +111,13 @@ class Scheduler:
             self._obey()
         self._beat()
         self._end_overdue()
-        for number, event in self.pool.poll():
+        events = self.pool.poll()
+        if not any(self._goes_back(number, event) for number, event in events):
+            # Before the files and commits of what has ended: no trainer waits for the disk.
+            self._claim()
+        for number, event in events:
             self._record(number, event)
-        free = self.pool.free()
-        if free and self._may_wait and not self._stopping and not self._wished.paused:
-            claimed = self.lease.claim(free)
-            self._may_wait = len(claimed) == free
-            for model in claimed:
-                self._start(model)
+        self._claim()
         for point in self.mapper.poll():
             self._record_point(point)
         if self.running or self.mapper.busy() or self._waits():
@@ -129,6 +128,20 @@ class Scheduler:
             self.mapper.settle()
             return self.mapper.busy() or self.held
         return self.held
+
+    def _claim(self) -> None:
+        free = self.pool.free()
+        if free and self._may_wait and not self._stopping and not self._wished.paused:
+            claimed = self.lease.claim(free)
+            self._may_wait = len(claimed) == free
+            for model in claimed:
+                self._start(model)
+
+    def _goes_back(self, number: int, event: Event) -> bool:
+        """Whether a model returns to the queue, where it may be the first again."""
+        return isinstance(event, Lost) or (
+            isinstance(event, Stopped) and number not in self._cancelling
+        )
 
     def _waits(self) -> bool:
         """Whether models wait for trainers that are still starting."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -19,11 +20,12 @@ from remap_ray.export import onnx_file, trees
 from remap_ray.export.card import card
 from remap_ray.export.measured import held_out, latency, measured
 from remap_ray.export.source import source
+from remap_ray.recipe import Recipe
 from remap_ray.space import BoostedTrees
 from remap_ray.study import Model, Status, Study
 from remap_ray.training.checkpoint import load_weights
 from remap_ray.training.parts import Part
-from remap_ray.training.tensors import Tensors, tensors
+from remap_ray.training.tensors import Tensors, standardizer, tensors
 
 __all__ = ["Exported", "SourceDiffers", "export_model"]
 
@@ -101,11 +103,13 @@ def export_model(
     weights, network = _weights(study, model)
     classes = study.data.class_names
     part: Part | None = held_out(study) if test else None
-    seen = _made_up(model) if part is None else tensors(part, "cpu")
+    known = _made_up(study) if part is None else part
+    raw = torch.from_numpy(known.images)
+    seen = _seen(known, study.recipe)
 
     title = f"{study.name} {model.name}: {model.architecture.text or 'no layers'}"
-    text = source(model.architecture, classes, title)
-    _try_source(text, network, seen.images[:MADE_UP])
+    text = source(model.architecture, classes, title, study.recipe.channels)
+    _try_source(text, network, raw[:MADE_UP], seen.images[:MADE_UP])
     files = {
         "model.py": text.encode(),
         WEIGHTS: weights,
@@ -117,12 +121,12 @@ def export_model(
     if onnx is None and not onnx_file.is_there():
         says = "No ONNX file: its libraries are not installed (`remap-nas[export]`)."
     elif onnx is not False:
-        files["model.onnx"], apart = onnx_file.onnx_bytes(network, seen.images)
+        files["model.onnx"], apart = onnx_file.onnx_bytes(network, raw, study.recipe.channels)
         count = min(len(seen), onnx_file.ITEMS)
         says = (
-            f"`model.onnx`: the same as ONNX; on {count:,} "
-            f"{'made-up' if part is None else 'test'} images its logits differ from torch's by at "
-            f"most {apart:.1g}."
+            f"`model.onnx`: the same as ONNX, for {known.images.dtype} images as in the data set; "
+            f"on {count:,} {'made-up' if part is None else 'test'} images its logits differ from "
+            f"torch's by at most {apart:.1g}."
         )
     found = None if part is None else measured(network, seen, len(classes))
     files["README.md"] = card(
@@ -188,24 +192,27 @@ def _weights(study: Study, model: Model) -> tuple[bytes, nn.Sequential]:
     return data, network.to(memory_format=torch.channels_last)
 
 
-def _made_up(model: Model) -> Tensors:
-    shape = (MADE_UP, *model.architecture.input_shape)
-    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    return Tensors(
-        images.contiguous(memory_format=torch.channels_last),
-        torch.zeros(MADE_UP, dtype=torch.int64),
-    )
+def _made_up(study: Study) -> Part:
+    images = np.random.default_rng(0).random((MADE_UP, *study.data.input_shape), np.float32)
+    known = (255 * images).astype(np.uint8) if study.data.dtype == "uint8" else images
+    return Part(known, np.zeros(MADE_UP, np.int64))
+
+
+def _seen(part: Part, recipe: Recipe) -> Tensors:
+    """Give a part as the network sees it."""
+    given = tensors(part, "cpu")
+    return Tensors(standardizer(recipe.channels, "cpu")(given.images), given.labels)
 
 
 @torch.inference_mode()
-def _try_source(text: str, network: nn.Sequential, images: torch.Tensor) -> None:
+def _try_source(text: str, network: nn.Sequential, raw: torch.Tensor, seen: torch.Tensor) -> None:
     names: dict[str, Any] = {"__name__": "model"}
     # Our own text of a moment ago, with every foreign name in it as a literal.
     exec(compile(text, "model.py", "exec"), names)  # noqa: S102
     again = names["Network"]()
     again.load_state_dict(network.state_dict())
     again = again.to(memory_format=torch.channels_last).eval()
-    if not torch.equal(again(images), network(images)):
+    if not torch.equal(again(names["prepare"](raw)), network(seen)):
         raise SourceDiffers("the written source gives other logits than the network; report it")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remap_ray.export.measured import Latency, Tested
+from remap_ray.recipe import Recipe
 from remap_ray.study import Model, Study
 from remap_ray.version import VERSION
 
@@ -84,7 +85,8 @@ def card(
             f"{data.sizes[2]:,} test images. "
             f"{model.epochs} epochs of Adam, batches of {recipe.batch_size}, learning rate "
             f"{recipe.learning_rate:g} times {recipe.decay:g} after each epoch, seed {model.seed}"
-            f"{f'; {escaped(model.stopped)}' if model.stopped else ''}."
+            f"{f'; {escaped(model.stopped)}' if model.stopped else ''}. "
+            f"{_images(recipe, data.dtype)}"
         ),
         "## How it was found",
         lineage_list(study, model),
@@ -102,6 +104,23 @@ def card(
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _images(recipe: Recipe, dtype: str) -> str:
+    """Say what networks see of images."""
+    as_given = {
+        "uint8": "Images are uint8 and seen scaled to 0 to 1",
+        "float32": "Images are float32 and seen as they are",
+    }.get(dtype, "Images are seen by their type (uint8 scaled to 0 to 1, float32 as they are)")
+    measured = "; ".join(f"{mean:.4g} and {by:.4g}" for mean, by in recipe.channels)
+    standardized = (
+        f", each channel then less its mean and divided by its deviation over the training images "
+        f"({measured})"
+        if measured
+        else ""
+    )
+    changed = f"{recipe.words} " if recipe.words else ""
+    return f"{changed}{as_given}{standardized}: `model.py` and the ONNX file see to that."
 
 
 def accuracy_section(

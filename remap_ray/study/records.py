@@ -88,6 +88,9 @@ class DataSummary:
         Number of images in the training, validation and test part.
     fingerprint
         Changes when the data under ``source`` change.
+    dtype
+        Of the images as ``source`` gives them, ``uint8`` or ``float32``; empty in studies that
+        were made before this was kept.
     """
 
     name: str
@@ -96,6 +99,7 @@ class DataSummary:
     class_names: tuple[str, ...]
     sizes: tuple[int, int, int]
     fingerprint: str
+    dtype: str = ""
 
     @property
     def is_table(self) -> bool:
