@@ -157,7 +157,9 @@ def facts(
         "Training loss": _loss(model.train_loss),
         "Epochs": f"{model.epochs} of {model.wanted_epochs}",
         terms.size.capitalize(): f"{model.parameters:,}{'' if terms is LAYERS else ' at most'}",
-        terms.work: wording.flops(model.flops, terms),
+        terms.work: (
+            wording.flops(model.flops) if terms is LAYERS else wording.compact(model.flops)
+        ),
         "Size on disk": written,
         "Seconds per epoch": f"{model.seconds / model.epochs:.2g}" if model.epochs else "–",
         "Stopped early": escape(model.stopped) if model.stopped else _stopped(model),

@@ -73,7 +73,11 @@ class BoostingSpace(ModelSpace):
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        if self.limits.required or self.limits.forbidden:
+        self.check(self.limits)
+
+    def check(self, limits: Limits) -> None:
+        """Refuse limits on kinds."""
+        if limits.required or limits.forbidden:
             raise InvalidRequest(
                 "limits on kinds are for layers: boosting has the same settings in every model; "
                 "limit its columns with --max-layers"

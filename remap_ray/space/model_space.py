@@ -105,6 +105,10 @@ class ModelSpace(ABC):
         """By kind and parameter, all values that are offered: the grids, and names there are."""
         return self.grids
 
+    def check(self, limits: Limits) -> None:
+        """Raise `InvalidRequest` where limits mean nothing in this space."""
+        return
+
     def place(self, design: Design, part: Part, index: int) -> int:
         """Say before which part of a design a new one stands that is put at ``index``."""
         return index

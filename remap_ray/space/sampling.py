@@ -10,6 +10,7 @@ from remap_ray.space.design import Design
 from remap_ray.space.limits import Limits
 from remap_ray.space.model_space import ModelSpace
 from remap_ray.space.part import Shape
+from remap_ray.space.terms import LAYERS
 
 __all__ = ["sample"]
 
@@ -40,13 +41,14 @@ def sample(
     Raises
     ------
     InvalidRequest
-        After `PATIENCE` draws in a row without a new architecture within the limits.
+        For limits that mean nothing in this space, and after `PATIENCE` draws in a row without a new architecture within the limits.
 
     References
     ----------
     Cashman et al., 2019, section 5.3.
     """
     limits = limits or space.limits
+    space.check(limits)
     seen: set[str] = set()
     failures = 0
     while failures < PATIENCE:
@@ -59,8 +61,10 @@ def sample(
         seen.add(drawn.identity)
         if drawn.identity not in known:
             yield drawn
+    terms = drawn.terms
     raise InvalidRequest(
         f"space {space.name} gave no further architecture within the limits in {PATIENCE:,} "
-        f"draws ({len(seen)} found); allow more parameters, multiply-adds, layers or kinds, or ask "
-        "for fewer models"
+        f"draws ({len(seen)} found); allow more {terms.size}, {terms.steps}, "
+        f"{f'{terms.parts} or kinds' if terms is LAYERS else f'or {terms.parts}'}, or ask for fewer "
+        "models"
     )
