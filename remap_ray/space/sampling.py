@@ -41,7 +41,8 @@ def sample(
     Raises
     ------
     InvalidRequest
-        For limits that mean nothing in this space, and after `PATIENCE` draws in a row without a new architecture within the limits.
+        For limits that mean nothing in this space, and after `PATIENCE` draws in a row without
+        a new architecture within the limits.
 
     References
     ----------
@@ -62,9 +63,9 @@ def sample(
         if drawn.identity not in known:
             yield drawn
     terms = drawn.terms
+    parts = f"{terms.parts} or kinds" if terms is LAYERS else f"or {terms.parts}"
     raise InvalidRequest(
         f"space {space.name} gave no further architecture within the limits in {PATIENCE:,} "
-        f"draws ({len(seen)} found); allow more {terms.size}, {terms.steps}, "
-        f"{f'{terms.parts} or kinds' if terms is LAYERS else f'or {terms.parts}'}, or ask for fewer "
-        "models"
+        f"draws ({len(seen)} found); allow more {terms.size}, {terms.steps}, {parts}, or ask "
+        "for fewer models"
     )
