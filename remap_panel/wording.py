@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from remap_panel.table import Column
 from remap_ray.space.terms import LAYERS, Terms
 from remap_ray.study import Model, Origin
+
+if TYPE_CHECKING:
+    # Which loads Panel, and words need none.
+    from remap_panel.table import Column
 
 __all__ = ["accuracy", "compact", "flops", "listed", "origin", "parts", "titled"]
 

@@ -66,6 +66,8 @@ class EditorPane(JSComponent):
     complaint = param.Dict(default={}, doc="What was wrong with the last wish, and where.")
     donors = param.List(default=[], doc="Numbers and names of models to take layers from.")
     donor = param.Dict(default={}, doc="The model that layers are taken from.")
+    part = param.String(default="layer", doc="What one part is called.")
+    parts = param.String(default="layers", doc="What several are called.")
     told = param.String(default="", doc="The last step in words, for screen readers.")
 
     # Not "editor.css": Panel gives a style of that name to the whole document.
@@ -141,7 +143,8 @@ class Editor(Viewer):
         self._known: object = None
         kinds = cells.kinds(self.space, self.grids)
         self._terms = spaces.entry(self.space).design.terms
-        self._pane = EditorPane(self._hear, kinds=kinds, sizing_mode="stretch_width")
+        called = {} if self._terms is LAYERS else {"part": "part", "parts": "parts"}
+        self._pane = EditorPane(self._hear, kinds=kinds, sizing_mode="stretch_width", **called)
         self._check()
         self._draw()
         self._mark()
