@@ -54,7 +54,7 @@ def number(text: str) -> int:
 def picture(study: Study, model: int) -> str:
     """Draw a model's chip with its name, as SVG text."""
     one = study.model(model)
-    return draw(one.architecture, "large", f"{study.name} {one.name}").svg
+    return draw(one.design, "large", f"{study.name} {one.name}").svg
 
 
 def _export(given: argparse.Namespace, say: Say) -> int:

@@ -292,7 +292,7 @@ class Queue(Viewer):
         self.head = Sheet(self._act, stylesheets=[STYLE], css_classes=["remap-queue-head"])
         self.bell = Bell(margin=(0, 0, 0, 6))
         self.table = LiveTable(
-            COLUMNS,
+            wording.titled(COLUMNS, state.study.data.terms),
             self._rows,
             label="Queue: models that wait, train or were trained",
             empty=f"No models here.\nTo sample and train some, run: remap sample {path}",
@@ -346,7 +346,7 @@ class Queue(Viewer):
         if field == "loss":
             losses = [epoch.train_loss for epoch in line.epochs]
             return sparkline.curve(losses, slots=line.model.wanted_epochs, label="training loss")
-        return snac.svg(line.model.architecture, "small")
+        return snac.svg(line.model.design, "small")
 
     # What a person does
 
