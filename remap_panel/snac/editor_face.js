@@ -464,7 +464,8 @@ export class Face {
 
   dress() {
     requestAnimationFrame(() => {
-      if (getComputedStyle(this.body).getPropertyValue("--remap-text")) return
+      // What is in no page, or not any more, has no colours to go by.
+      if (!this.body.isConnected || getComputedStyle(this.body).getPropertyValue("--remap-text")) return
       this.body.style.cssText = this.model.esm_constants.modes[this.is_dark() ? "dark" : "light"]
     })
   }
