@@ -58,7 +58,10 @@ MOST_STILL_BORN = 5
 BUSY_PAUSE, IDLE_PAUSE = 0.01, 0.1
 """Seconds between two steps of the scheduler, while it has work and while it has none."""
 
-START_TRIES = 2
+EVENT_SECONDS = 0.05
+"""Longest time between two steps while trainers are at work, who wake it by their events."""
+
+START_TRIES = 4
 
 OUT_OF_MEMORY = "killed: out of memory"
 
@@ -225,6 +228,20 @@ class RayPool:
                     del self._running[number]
                     self._free(one.trainer, lost=isinstance(event, Lost))
         return found
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until a trainer has something to tell, at most so long.
+
+        Returns
+        -------
+        bool
+            False where none is at work that could: it has not waited then.
+        """
+        heard = [one.events for one in self._running.values() if not one.events.is_finished()]
+        heard += [ready for _, ready in self._starting]
+        if heard:
+            ray.wait(heard, timeout=seconds, fetch_local=False)
+        return bool(heard)
 
     def _free(self, trainer: _Hired, *, lost: bool) -> None:
         room = self._hired() < self._plan.workers
@@ -396,7 +413,7 @@ class SchedulerHost:
                     bfloat16=bfloat16,
                 )
                 try:
-                    self._run(scheduler, until_done=until_done)
+                    self._run(scheduler, pool, until_done=until_done)
                 finally:
                     scheduler.close()
             finally:
@@ -404,7 +421,7 @@ class SchedulerHost:
                     pool.close()
                 lease.release()
 
-    def _run(self, scheduler: Scheduler, *, until_done: bool) -> None:
+    def _run(self, scheduler: Scheduler, pool: RayPool, *, until_done: bool) -> None:
         deadline: float | None = None
         while True:
             busy = scheduler.step()
@@ -419,9 +436,10 @@ class SchedulerHost:
                 time.sleep(BUSY_PAUSE)
             elif until_done and not busy:
                 return
-            else:
-                waits = scheduler.held and not scheduler.running
-                self._stop.wait(BUSY_PAUSE if busy and not waits else IDLE_PAUSE)
+            elif scheduler.held and not scheduler.running:
+                self._stop.wait(IDLE_PAUSE)
+            elif not pool.wait(EVENT_SECONDS):
+                self._stop.wait(BUSY_PAUSE if busy else IDLE_PAUSE)
 
     def stop(self) -> None:
         """End `run` soon: running models stop within a batch and go back to the queue."""
