@@ -39,8 +39,8 @@ from remap_ray.cluster.scheduler import Scheduler
 from remap_ray.errors import DataError, RayFailed, RemapError, TrainingFailed
 from remap_ray.space import Architecture
 from remap_ray.study import Holder, Layout, Lease, Placement, Study, take_lease
+from remap_ray.training.task import Checkpoint, Task
 from remap_ray.training.task import Event as TrainingEvent
-from remap_ray.training.task import Task
 
 if TYPE_CHECKING:
     from remap_ray.training.tensors import Prepared
@@ -60,6 +60,9 @@ BUSY_PAUSE, IDLE_PAUSE = 0.01, 0.1
 
 EVENT_SECONDS = 0.05
 """Longest time between two steps while trainers are at work, who wake it by their events."""
+
+END_SECONDS = 0.02
+"""How long the end of a training is waited for after a checkpoint, which it often follows."""
 
 START_TRIES = 4
 
@@ -224,6 +227,9 @@ class RayPool:
             while number in self._running and one.events.next_ready():
                 event = _next(one.events, one.kills)
                 found.append((number, event))
+                if isinstance(event, Checkpoint):
+                    # So that who ends gets another model before the disk has this one's file.
+                    ray.wait([one.events], timeout=END_SECONDS, fetch_local=False)
                 if last(event):
                     del self._running[number]
                     self._free(one.trainer, lost=isinstance(event, Lost))
