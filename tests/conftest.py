@@ -11,7 +11,7 @@ from remap_ray.study import Study
 from tests import laws, synthetic
 from tests.processes import REMAP, Started
 
-# Ray's workers step back behind all others; on a busy machine tests would wait for them for minutes.
+# Ray's workers step back behind all others: on a busy machine tests would wait minutes for them.
 os.environ.setdefault("RAY_worker_niceness", "0")
 
 # On a busy machine every example may take long, and no test asserts a time.
