@@ -162,6 +162,8 @@ def measure(quick: bool) -> Table:
     """Let ``remap sample`` and the others train the same networks in turn, several times."""
     models, epochs, most = (3, 1, 0) if quick else (20, 3, 5)
     started = time.monotonic()
+    # Ray's workers step back behind all other processes, which the loops do not.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     cores = len(os.sched_getaffinity(0))
     there = [one for one in ways(cores) if one.module != TUNE or find_spec("pyarrow")]
     with tempfile.TemporaryDirectory(prefix="remap-") as name:
@@ -224,6 +226,7 @@ def measure(quick: bool) -> Table:
         " The loop with the other number of threads is tried in the first round only. Memory is "
         "the peak of all processes together (PSS), and the processor time is that of the whole "
         "command as a share of all cores, both looked at in that round, whose times do not count."
+        " Ray's workers have the niceness of all others (`RAY_worker_niceness=0`)."
         f"{without}",
         (
             "what",
