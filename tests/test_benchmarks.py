@@ -38,6 +38,7 @@ MARKS = {
     "queue": [pytest.mark.slow, pytest.mark.ray],
     "cancelling": [pytest.mark.slow, pytest.mark.ray],
     "page": [pytest.mark.slow, pytest.mark.browser],
+    "panning": [pytest.mark.slow, pytest.mark.browser],
     "watching": [pytest.mark.slow, pytest.mark.browser],
     "generating": [pytest.mark.slow, pytest.mark.browser],
 }

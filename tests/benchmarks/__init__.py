@@ -25,6 +25,7 @@ NAMES = (
     "queue",
     "cancelling",
     "page",
+    "panning",
     "watching",
     "generating",
 )
