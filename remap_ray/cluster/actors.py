@@ -66,6 +66,7 @@ END_SECONDS = 0.02
 """How long the end of a training is waited for after a checkpoint, which it often follows."""
 
 START_TRIES = 4
+"""Where Ray's start took too long, as on a busy machine: nobody may be there to try again."""
 
 OUT_OF_MEMORY = "killed: out of memory"
 
