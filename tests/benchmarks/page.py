@@ -51,7 +51,7 @@ def measure(quick: bool) -> Table:
 
     Beside them, where it is installed, optuna-dashboard with as many trials.
     """
-    sizes, rounds = ((0, 20), 1) if quick else ((0, 100, 1_000, 10_000), 5)
+    sizes, rounds = ((0, 20), 1) if quick else ((0, 100, 1_000, 10_000), 3)
     dashboard = importlib.util.find_spec("optuna_dashboard") is not None
     with tempfile.TemporaryDirectory(prefix="remap-") as name, ExitStack() as stack:
         ours = [stack.enter_context(served(Path(name) / f"models{size}", size)) for size in sizes]
