@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -227,7 +228,7 @@ def _fill(place: pn.Column, view: Callable[[ExplorerState], Viewer], state: Expl
     place.append(view(state))
 
 
-def _in_turns(steps: list[Callable[[], None]]) -> None:
+def _in_turns(steps: Iterable[Callable[[], None]]) -> None:
     """Take steps on turns of the session's document, between which others have theirs."""
     document = pn.state.curdoc
     if document is None or document.session_context is None:
@@ -235,9 +236,11 @@ def _in_turns(steps: list[Callable[[], None]]) -> None:
             step()
         return
 
+    waiting = deque(steps)
+
     def turn() -> None:
-        steps.pop(0)()
-        if steps:
+        waiting.popleft()()
+        if waiting:
             document.add_next_tick_callback(turn)
 
     document.add_next_tick_callback(turn)
