@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -228,7 +227,7 @@ def _fill(place: pn.Column, view: Callable[[ExplorerState], Viewer], state: Expl
     place.append(view(state))
 
 
-def _in_turns(steps: Iterable[Callable[[], None]]) -> None:
+def _in_turns(steps: Sequence[Callable[[], None]]) -> None:
     """Take steps on turns of the session's document, between which others have theirs."""
     document = pn.state.curdoc
     if document is None or document.session_context is None:
@@ -236,11 +235,11 @@ def _in_turns(steps: Iterable[Callable[[], None]]) -> None:
             step()
         return
 
-    waiting = deque(steps)
+    left = list(steps)
 
     def turn() -> None:
-        waiting.popleft()()
-        if waiting:
+        left.pop(0)()
+        if left:
             document.add_next_tick_callback(turn)
 
     document.add_next_tick_callback(turn)
