@@ -464,6 +464,8 @@ export class Face {
 
   dress() {
     requestAnimationFrame(() => {
+      // What Panel has taken out of the page again in the meantime has no style at all.
+      if (!this.body.isConnected) return
       if (getComputedStyle(this.body).getPropertyValue("--remap-text")) return
       this.body.style.cssText = this.model.esm_constants.modes[this.is_dark() ? "dark" : "light"]
     })
