@@ -464,6 +464,18 @@ class Generate(Viewer):
     ) -> None:
         """Draw beside the session; only what was asked for last is taken."""
         self._drawing = asked
+        settings = self._state.settings
+
+        def work_and_draw() -> Drawn | str:
+            drawn = work()
+            if not isinstance(drawn, str):
+                # The chips of hundreds of cards are drawn here too, not on the session's turn.
+                architecture = model.architecture
+                chosen = replace(settings.of(model.number, architecture), drawn=drawn)
+                shown = settings.having(model.number, chosen)
+                made = offer(model, shown, self._space, {}, {}, None, 1)
+                offer_sheet.preview_html(made, architecture.layers)
+            return drawn
 
         def then(drawn: Drawn | str) -> None:
             if asked != self._drawing:
@@ -475,7 +487,7 @@ class Generate(Viewer):
             else:
                 self._keep_drawn(model, drawn, struck)
 
-        aside(self._state.turns, work, then)
+        aside(self._state.turns, work_and_draw, then)
 
 
 def _form(draft: Draft, model: Model) -> dict[str, Any] | None:
