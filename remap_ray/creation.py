@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from remap_ray.errors import InvalidRequest
 from remap_ray.recipe import Recipe
@@ -122,6 +123,7 @@ def create_study(
     _check_count(models)
     path = Path(path).absolute()
     directory.check_free(path)
+    arrays: Mapping[str, NDArray[Any]] | None
     if huggingface.is_dataset(data):
         name, arrays = huggingface.name_of(data), huggingface.from_huggingface(data)
     elif isinstance(data, Mapping):

@@ -470,11 +470,11 @@ class Generate(Viewer):
             drawn = work()
             if not isinstance(drawn, str):
                 # The chips of hundreds of cards are drawn here too, not on the session's turn.
-                architecture = model.architecture
-                chosen = replace(settings.of(model.number, architecture), drawn=drawn)
+                design = model.design
+                chosen = replace(settings.of(model.number, design), drawn=drawn)
                 shown = settings.having(model.number, chosen)
                 made = offer(model, shown, self._space, {}, {}, None, 1)
-                offer_sheet.preview_html(made, architecture.layers)
+                offer_sheet.preview_html(made, design.parts)
             return drawn
 
         def then(drawn: Drawn | str) -> None:
