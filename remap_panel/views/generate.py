@@ -67,7 +67,7 @@ COLUMNS = (
     ),
     Column("origin", "Type", width=78, grow=1, keep=7),
     Column("changes", "Changes", width=120, grow=4, keep=4, hint="Against the baseline"),
-    Column("parameters", "Δ params", "number", width=84, keep=2, right=True),
+    Column("parameters", "Δ params", "number", width=98, keep=2, right=True),
     Column(
         "accuracy",
         "Δ accuracy",

@@ -258,7 +258,7 @@ REMOVED = (
     Removed(
         "snac_editor::the_same_by_touch_on_a_phone",
         "remap_panel/snac/editor.js",
-        '    root.addEventListener("touchmove", (event) => this.touched(event), {passive: false})\n',
+        'root.addEventListener("touchmove", (event) => this.touched(event), {passive: false})',
         "",
         "the refusal to have a drag taken for a fling",
         "waited too long for conv16x3",
@@ -383,7 +383,9 @@ def run_without(one: Removed, folder: Path, patience: int = PATIENCE) -> str:
         capture_output=True, text=True, check=False, cwd=folder, env=environment,
     )  # fmt: skip
     said = done.stdout[-6_000:]
-    assert done.returncode == 1, f"{one.story} does not miss {one.what}: {said}{done.stderr[-2000:]}"
+    assert done.returncode == 1, (
+        f"{one.story} does not miss {one.what}: {said}{done.stderr[-2000:]}"
+    )
     wrong = [line[1:].strip() for line in done.stdout.splitlines() if line.startswith("E  ")]
     assert wrong, said
     assert one.missed in done.stdout, f"{one.story} failed elsewhere without {one.what}: {said}"

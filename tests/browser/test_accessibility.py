@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from remap_ray.study import Study
 from tests import synthetic
-from tests.browser.accessibility import CONTRAST, FOCUSED, NAMES, OVERFLOW, REACHABLE
+from tests.browser.accessibility import measure
 from tests.browser.page import Explorer
 from tests.processes import Started, answers, free_port, wait_for
 
@@ -99,7 +98,7 @@ def test_every_text_of_every_view_can_be_read(
     page = opened(browser, address, mode, screen)
     wrong: dict[str, list[Any]] = {}
     for view in views(page):
-        found = [*page.evaluate(CONTRAST), *page.evaluate(OVERFLOW), *page.evaluate(NAMES)]
+        found = [*measure(page, "contrast"), *measure(page, "overflow")]
         if found:
             wrong[view] = found
     page.context.close()
@@ -125,11 +124,11 @@ def test_everything_is_named_and_reached_by_keyboard(browser: Browser, address: 
             role == "grid" and "Model drawer" in name for role, name in told
         )
         page.evaluate("() => document.activeElement?.blur()")
-        wanted = set(page.evaluate(REACHABLE))
+        wanted = set(measure(page, "reachable"))
         met: set[str] = set()
         for _ in range(3 * len(wanted) + 20):
             page.keyboard.press("Tab")
-            found = page.evaluate(FOCUSED)
+            found = measure(page, "focused")
             if found is None:
                 continue
             if found["key"] in met and wanted <= met:

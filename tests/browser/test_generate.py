@@ -365,7 +365,8 @@ def test_handcraft_the_three_models_of_section_7(digits: Path, explore: Explore)
     texts = (split, start.replace("dense32", "drop0.25 dense32"), steps[-1][2])
     for number, layers in zip((2, 3, 4), texts, strict=True):
         one, row = made[number], explorer.row("children", number)
-        assert one["architecture"] == Architecture.from_text(layers, (1, 8, 8), 10).to_dict()
+        wanted = Architecture.from_text(layers, (1, 8, 8), 10)
+        assert Architecture.from_dict(one["architecture"]) == wanted
         assert (one["origin"], one["parent"], one["status"]) == ("handcrafted", BASELINE, "done")
         assert (one["epochs"], len(one["points"])) == (3, 2)
         expect(row.locator('[tabulator-field="changes"]')).to_have_text(one["words"])
