@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from remap_ray.study import Model, Origin
 
-__all__ = ["accuracy", "compact", "flops", "listed", "origin"]
+__all__ = ["accuracy", "compact", "flops", "listed", "origin", "size"]
 
 UNITS = ("", "k", "M", "G", "T")
 
@@ -21,6 +21,12 @@ def flops(count: int) -> str:
     """Write floating-point operations with their unit: ``950 FLOP``, ``1.1 MFLOP``."""
     number, unit = _scaled(count)
     return f"{number} {unit}FLOP"
+
+
+def size(count: int) -> str:
+    """Write bytes with their unit: ``950 B``, ``1.5 kB``."""
+    number, unit = _scaled(count)
+    return f"{number} {unit}B"
 
 
 def accuracy(share: float | None) -> str:

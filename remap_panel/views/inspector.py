@@ -142,7 +142,7 @@ def facts(model: Model, reason: str, disk: int | None = None) -> str:
         "Epochs": f"{model.epochs} of {model.wanted_epochs}",
         "Parameters": f"{model.parameters:,}",
         "FLOPs per image": wording.flops(model.flops),
-        "Size on disk": f"{'≈ ' if disk is None else ''}{wording.compact(size)}B",
+        "Size on disk": f"{'≈ ' if disk is None else ''}{wording.size(size)}",
         "Seconds per epoch": f"{model.seconds / model.epochs:.2g}" if model.epochs else "–",
         "Stopped early": escape(model.stopped) if model.stopped else _stopped(model),
     }

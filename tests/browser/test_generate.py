@@ -298,10 +298,16 @@ def test_handcraft_the_three_models_of_section_7(digits: Path, explore: Explore)
     expect(train).to_be_disabled()
     block(page, 0).click()
     block(page, 2).click(modifiers=["Shift"])
-    for field, value in (("filters, 1 to 65536", "4"), ("kernel size, 1 to 65536", "2")):
+    expect(page.locator(".panel h4")).to_have_text("3 × Conv")
+    for field, value, then in (
+        ("filters, 1 to 65536", "4", "conv4x3 conv4x3 conv4x3 relu"),
+        ("kernel size, 1 to 65536", "2", "conv4x2 conv4x2 conv4x2 relu"),
+    ):
         page.get_by_label(field).fill(value)
         press("Enter")
+        expect(text).to_have_value(f"{then} max2 conv16x3 relu dense32")
     block(page, 5).click()
+    expect(page.locator(".panel h4")).to_have_text("Conv at 5")
     page.get_by_label("kernel size, 1 to 65536").fill("2")
     press("Enter")
     split = "conv4x2 conv4x2 conv4x2 relu max2 conv16x2 relu dense32"

@@ -218,13 +218,13 @@ def test_a_new_server_in_the_middle_of_a_handcraft(
         explorer.resting_circles(set(range(1, 7)))
         explorer.click_circle(4)
         explorer.wait(lambda: "model=4" in explorer.address(), "the address")
-        explorer.wait(lambda: kept(study) == [4], f"m4 in the drawer, not {kept(study)}")
+        explorer.wait(lambda: kept(study) == [4], "m4 in the drawer")
         explorer.tab("Generate models").click()
         page.get_by_role("button", name="Handcrafted").click()
         text = page.get_by_label("As text")
         expect(text).to_have_value(study.model(4).architecture.text)
         page.locator('.palette [data-kind="dropout"]').click()
-        expect(text).to_have_value(f"{study.model(4).architecture.text} drop0.25")
+        expect(text).to_have_value(f"drop0.25 {study.model(4).architecture.text}")
 
         served.kill_all()
         lost = page.get_by_role("alert").filter(has_text="connection to REMAP is lost")
@@ -234,7 +234,7 @@ def test_a_new_server_in_the_middle_of_a_handcraft(
         expect(lost).to_have_count(0)
         # The same tab, with what was half made, and the way it was made.
         expect(page.get_by_role("heading", name="Baseline m4")).to_be_visible()
-        expect(text).to_have_value(f"{study.model(4).architecture.text} drop0.25")
+        expect(text).to_have_value(f"drop0.25 {study.model(4).architecture.text}")
         page.get_by_role("button", name="Undo").last.click()
         expect(text).to_have_value(study.model(4).architecture.text)
         # And it works: a click reaches the study.
