@@ -1,17 +1,18 @@
-"""``remap export`` and ``remap snac``: what a person takes home from a study."""
+"""``remap export``: what a person takes home from a study."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from remap_panel.snac import SIZES, draw
+from remap_panel.snac import draw
 from remap_ray.errors import InvalidRequest
 from remap_ray.study import Study, open_study
 
-__all__ = ["add_export", "add_snac", "picture"]
+__all__ = ["add_export", "number", "picture"]
 
 Say = Callable[[str], None]
 
@@ -38,19 +39,8 @@ def add_export(commands: Any, say: Say) -> None:
     parser.add_argument(
         "--predictions", type=Path, metavar="FILE", help="all validation predictions: .npz"
     )
+    parser.add_argument("--progress", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=lambda given: _export(given, say))
-
-
-def add_snac(commands: Any, say: Say) -> None:
-    """Add ``snac`` to the subcommands of ``remap``."""
-    parser = commands.add_parser(
-        "snac", help="draw models for a paper", description="Draw the chips of models as SVG."
-    )
-    parser.add_argument("study", type=Path, metavar="STUDY", help="the study's directory")
-    parser.add_argument("model", type=number, metavar="MODEL", help="such as m17")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="an .svg")
-    parser.add_argument("--size", choices=tuple(SIZES), default="large", help="default large")
-    parser.set_defaults(run=lambda given: _snac(given, say))
 
 
 def number(text: str) -> int:
@@ -64,7 +54,7 @@ def number(text: str) -> int:
 def picture(study: Study, model: int) -> str:
     """Draw a model's chip with its name, as SVG text."""
     one = study.model(model)
-    return draw(one.architecture, "large", f"{study.name} {one.name}").svg
+    return draw(one.design, "large", f"{study.name} {one.name}").svg
 
 
 def _export(given: argparse.Namespace, say: Say) -> int:
@@ -101,6 +91,7 @@ def _export_model(study: Study, given: argparse.Namespace, say: Say) -> None:
         picture=picture(study, given.model),
         test=not given.no_test,
         onnx=onnx,
+        progress=_flushed(say) if given.progress else lambda _: None,
     )
     accuracy = "not measured" if done.accuracy is None else f"{done.accuracy:.4f}"
     say(f"{done.folder}: {', '.join(done.files)}")
@@ -108,9 +99,11 @@ def _export_model(study: Study, given: argparse.Namespace, say: Say) -> None:
     say(done.onnx)
 
 
-def _snac(given: argparse.Namespace, say: Say) -> int:
-    with open_study(given.study) as study:
-        one = study.model(given.model)
-        drawing = draw(one.architecture, given.size, f"{study.name} {one.name}")
-        say(str(drawing.save(given.output)))
-    return 0
+def _flushed(say: Say) -> Say:
+    """Have what is said leave this process at once."""
+
+    def say_now(words: str) -> None:
+        say(words)
+        sys.stdout.flush()
+
+    return say_now

@@ -18,6 +18,7 @@ from numpy import float32
 from numpy.typing import NDArray
 
 from remap_panel import keeping, recalls
+from remap_panel.exporting import Exports
 from remap_panel.snapshot import Snapshot, advance
 from remap_ray.study import Study, Watch
 
@@ -51,6 +52,7 @@ class Feed:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.problem: str | None = None
+        self.exports = Exports(study, self._tell)
         self._subscribers: dict[int, Callable[[], None]] = {}
         self._next = 0
         self._guard = threading.Lock()
@@ -58,7 +60,8 @@ class Feed:
         self._ended = False
         heartbeat = study.heartbeat()
         change = study.changes()
-        self.snapshot = advance(Snapshot(), change, heartbeat)
+        first = replace(advance(Snapshot(), change, heartbeat), wished=study.wished())
+        self.snapshot = first.work_out()
         # Models whose predictions are still to be read, in that order.
         self._unread: dict[int, None] = dict.fromkeys(change.predictions)
         self._read: dict[int, NDArray[float32]] = {}
@@ -86,6 +89,9 @@ class Feed:
     def subscribe(self, tell: Callable[[], None]) -> Callable[[], None]:
         """Have ``tell`` called, from the poller's thread, after each new snapshot.
 
+        One is called after the other: who waits in it until its session has taken the snapshot
+        lets the server do something else before the next session's turn.
+
         Returns
         -------
         Callable
@@ -109,6 +115,7 @@ class Feed:
         """End the poller and close the study."""
         self._ended = True
         self._poke.set()
+        self.exports.close()
         self._thread.join()
         self.study.close()
 
@@ -136,14 +143,15 @@ class Feed:
     def _look(self, watch: Watch, idle: float, *, poked: bool) -> bool:
         if not (watch.changed() or poked or idle >= BEAT_SECONDS or self.problem):
             return False
-        heartbeat = self.study.heartbeat()
+        heartbeat, wished = self.study.heartbeat(), self.study.wished()
         change = self.study.changes(self.snapshot.number)
         before = self.snapshot
         # Its age alone is no news.
         same = replace(heartbeat, seconds=None) == replace(before.heartbeat, seconds=None)
+        same = same and wished == before.wished
         self._unread |= dict.fromkeys(change.predictions)
         if change or not same or self.problem:
-            self.snapshot = advance(before, change, heartbeat)
+            self.snapshot = replace(advance(before, change, heartbeat), wished=wished).work_out()
             self._tell()
         return True
 
@@ -157,13 +165,15 @@ class Feed:
             del self._unread[number]
         if not self._unread or len(self._read) >= TOLD_CHUNKS * recalls.CHUNK:
             found = {**self.snapshot.recalls, **self._read}
-            self.snapshot, self._read = replace(self.snapshot, recalls=found), {}
+            self.snapshot, self._read = replace(self.snapshot, recalls=found).work_out(), {}
             self._tell()
 
     def _tell(self) -> None:
         with self._guard:
             subscribers = tuple(self._subscribers.values())
         for tell in subscribers:
+            if self._ended:
+                return
             try:
                 tell()
             except Exception:

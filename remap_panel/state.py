@@ -13,7 +13,8 @@ import param
 from bokeh.document import Document
 
 from remap_panel import address, keeping
-from remap_panel.answers import aside
+from remap_panel.answers import Turns, aside
+from remap_panel.exporting import Export
 from remap_panel.feed import Feed
 from remap_panel.needs import Judged, Needs, judge, weights_of
 from remap_panel.settings import Settings
@@ -32,6 +33,9 @@ PROJECTIONS = {
 
 COMPARED = 6
 """Models that can be compared side by side at most."""
+
+TURN_SECONDS = 0.2
+"""How long the other sessions wait at most until one has taken a new snapshot."""
 
 LOG = logging.getLogger(__name__)
 
@@ -69,14 +73,21 @@ class ExplorerState(param.Parameterized):
     )
     problem = param.String(default="", doc="Why the study cannot be read now, empty where it can.")
     told = param.String(default="", doc="Last thing said to the person, for screen readers too.")
+    exports = param.Dict(default={}, doc="Where the last export of each model stands, by number.")
     undoable = param.String(default="", doc="What `undo` would take back, empty where nothing.")
+    alone = param.List(
+        default=[], item_type=str, doc="Names of tabs that are shown by themselves besides."
+    )
 
     def __init__(self, feed: Feed, **params: object) -> None:
-        super().__init__(snapshot=feed.snapshot, **params)
+        known = dict(feed.exports.known)
+        super().__init__(**{"snapshot": feed.snapshot, "exports": known, **params})
         self._feed = feed
         self._pending = False
-        self._document: Document | None = None
+        self.turns: Turns | None = pn.state.curdoc
+        self._taken = threading.Event()
         self._browser = ""
+        self._exporting: set[int] = set()
         self._undo: list[tuple[str, Callable[[], object]]] = []
         self._judged: tuple[tuple[object, ...], Judged] | None = None
         self.param.watch(lambda *_: self._look_at_item(), "item")
@@ -88,9 +99,13 @@ class ExplorerState(param.Parameterized):
         """The study, for reading what the snapshot does not carry (predictions, thumbnails)."""
         return self._feed.study
 
-    def follow(self, document: Document | None) -> Callable[[], None]:
+    def shows(self, tab: str) -> bool:
+        """Whether somebody looks at what stands in a tab."""
+        return tab == self.tab or tab in self.alone
+
+    def follow(self, document: Turns | None) -> Callable[[], None]:
         """Follow the study on ``document``'s turns (None: at once); gives how to end it."""
-        self._document = document
+        self.turns = document
 
         def tell() -> None:
             if document is None:
@@ -98,13 +113,29 @@ class ExplorerState(param.Parameterized):
             elif not self._pending:
                 # Several snapshots in one turn of the session are one update.
                 self._pending = True
+                self._taken.clear()
                 document.add_next_tick_callback(self._take)
+                # Sessions take turns, so that the server answers others in between.
+                self._taken.wait(TURN_SECONDS)
 
         return self._feed.subscribe(tell)
 
     def _take(self) -> None:
         self._pending = False
-        self.param.update(snapshot=self._feed.snapshot, problem=self._feed.problem or "")
+        known = dict(self._feed.exports.known)
+        changed = {"exports": known} if known != self.exports else {}
+        try:
+            # What all views have to say of a snapshot travels in one message.
+            with pn.io.hold(self.turns if isinstance(self.turns, Document) else None):
+                self.param.update(
+                    snapshot=self._feed.snapshot, problem=self._feed.problem or "", **changed
+                )
+        finally:
+            self._taken.set()
+        for number, export in changed.get("exports", {}).items():
+            if number in self._exporting and not export.running:
+                self._exporting.discard(number)
+                self._tell_export(number, export)
 
     def model(self, number: int | None) -> Model | None:
         """Give a model of the snapshot, None where there is none of that number."""
@@ -147,12 +178,12 @@ class ExplorerState(param.Parameterized):
         def read() -> None:
             truth = int(self.study.validation_labels[item])
             found = {one: label == truth for one, label in self.study.labels_of_item(item).items()}
-            if self._document is None:
+            if self.turns is None:
                 self._see(item, found)
             else:
-                self._document.add_next_tick_callback(partial(self._see, item, found))
+                self.turns.add_next_tick_callback(partial(self._see, item, found))
 
-        if self._document is None:
+        if self.turns is None:
             read()
         else:
             threading.Thread(target=read, name=f"image {item}", daemon=True).start()
@@ -328,7 +359,7 @@ class ExplorerState(param.Parameterized):
             self.told = f"{names} {'waits' if len(numbers) == 1 else 'wait'} in the queue"
             self._feed.poke()
 
-        aside(self._document, write, then)
+        aside(self.turns, write, then)
 
     def cancel(self, *numbers: int) -> None:
         """Wish that waiting or training models stop."""
@@ -347,6 +378,18 @@ class ExplorerState(param.Parameterized):
         who = f"m{numbers[0]} waits" if len(numbers) == 1 else f"{len(numbers)} models wait"
         write = partial(self.study.longer, *numbers, epochs=epochs)
         self._wish(write, f"{who} for {more} more")
+
+    def export(self, number: int) -> None:
+        """Have a model written as code, weights, ONNX and a card, by a process of its own."""
+        self._exporting.add(number)
+        if self._feed.exports.begin(number):
+            self.told = f"m{number} is being exported"
+
+    def _tell_export(self, number: int, export: Export) -> None:
+        if export.folder is None:
+            self.complain(f"m{number} was not exported: {export.words}")
+        else:
+            self.told = f"m{number} is exported to {export.folder}"
 
     def retry(self, *numbers: int) -> None:
         """Wish that models that failed or were cancelled are trained after all."""

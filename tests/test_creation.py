@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -264,6 +265,7 @@ def test_the_recipe_is_the_papers() -> None:
     assert recipe.to_dict() == {
         "epochs": 10, "batch_size": 256, "learning_rate": 1e-3, "decay": 0.75,
         "patience": 0, "least_gain": 0.005, "bfloat16": False,
+        "flip": False, "shift": 0, "channels": (),
     }  # fmt: skip
     assert recipe.rate(1) == 1e-3
     assert recipe.rate(2) == 0.75e-3
@@ -279,10 +281,16 @@ def test_a_small_training_part_gets_small_batches() -> None:
 
 @pytest.mark.parametrize(
     "recipe",
-    [Recipe(), Recipe(3, 8, 0.5, 1), Recipe(learning_rate=1, decay=1e-6), Recipe(patience=3)],
+    [
+        Recipe(),
+        Recipe(3, 8, 0.5, 1),
+        Recipe(learning_rate=1, decay=1e-6),
+        Recipe(patience=3),
+        Recipe(flip=True, shift=2, channels=((0.1, 1 / 3), (0, 1))),
+    ],
 )
 def test_a_recipe_survives_json(recipe: Recipe) -> None:
-    again = Recipe.from_dict(recipe.to_dict())
+    again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())))
     assert again == recipe
     assert {type(value) for value in (again.learning_rate, again.decay)} == {float}
 
@@ -305,12 +313,47 @@ def test_a_recipe_survives_json(recipe: Recipe) -> None:
         ({"patience": 2.0}, "patience must be a whole number of at least 0, not 2.0"),
         ({"least_gain": 0}, "least_gain must be a number above 0"),
         ({"bfloat16": 1}, "bfloat16 must be true or false, not 1"),
+        ({"flip": 1}, "flip must be true or false, not 1"),
+        ({"shift": -1}, "shift must be a whole number of at least 0, not -1"),
+        ({"channels": [[0.5, 0]]}, "a standard deviation above 0 for each channel"),
+        ({"channels": [0.5, 0.2]}, "a mean and a standard deviation above 0"),
+        ({"channels": "auto"}, "channels must be a mean"),
         ({"momentum": 0.9}, "a recipe has no 'momentum'"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(values: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         Recipe.from_dict(values)
+
+
+@pytest.mark.promise("TRAIN-10")
+def test_a_recipe_of_an_older_study_reads_on_without_what_it_does_not_know() -> None:
+    old = {"epochs": 3, "batch_size": 8, "learning_rate": 0.5, "decay": 1.0}
+    recipe = Recipe.from_dict(old)
+    assert (recipe.flip, recipe.shift, recipe.channels, recipe.words) == (False, 0, (), "")
+
+
+@pytest.mark.promise("DATA-10")
+def test_channels_are_measured_once_on_the_training_part(tmp_path: Path) -> None:
+    train = datasets.load("digits", seed=3).train
+    with create_study(
+        tmp_path / "s", "digits", seed=3, flip=True, shift=1, standardize=True
+    ) as study:
+        ((mean, deviation),) = study.recipe.channels
+        assert mean == pytest.approx(train.images.mean(dtype=np.float64))
+        assert deviation == pytest.approx(train.images.std(dtype=np.float64))
+        assert study.recipe == Recipe(
+            batch_size=32, flip=True, shift=1, channels=((mean, deviation),)
+        )
+    with open_study(tmp_path / "s") as again:
+        assert again.recipe.channels == ((mean, deviation),)
+
+
+@pytest.mark.promise("TRAIN-10")
+def test_a_shift_out_of_the_picture_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="8 x 8 pixels cannot be shifted by 8"):
+        create_study(tmp_path / "s", "digits", shift=8)
+    assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.promise("TRAIN-8")

@@ -7,22 +7,26 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import nn
 
 from remap_ray.errors import DataError, InvalidRequest, RemapError
-from remap_ray.export import onnx_file
+from remap_ray.export import onnx_file, trees
 from remap_ray.export.card import card
 from remap_ray.export.measured import held_out, latency, measured
 from remap_ray.export.source import source
+from remap_ray.recipe import Recipe
+from remap_ray.space import BoostedTrees
 from remap_ray.study import Model, Status, Study
 from remap_ray.training.checkpoint import load_weights
 from remap_ray.training.parts import Part
-from remap_ray.training.tensors import Tensors, tensors
+from remap_ray.training.tensors import Tensors, standardizer, tensors
 
 __all__ = ["Exported", "SourceDiffers", "export_model"]
 
@@ -69,6 +73,7 @@ def export_model(
     picture: str = "",
     test: bool = True,
     onnx: bool | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Write a model as source, weights, ONNX, JSON, picture and card into a folder of its own.
 
@@ -85,6 +90,8 @@ def export_model(
         Whether to load the data and measure the model on the test part.
     onnx
         Whether to write ONNX; by default where its libraries are installed.
+    progress
+        Told what is being done, in words, each time that something is begun.
 
     Raises
     ------
@@ -95,14 +102,21 @@ def export_model(
     model = study.model(number)
     folder = Path(folder).expanduser().absolute()
     _check_free(folder)
+    if isinstance(model.design, BoostedTrees):
+        return _trees(study, model, model.design, folder, picture, test=test, onnx=onnx)
     weights, network = _weights(study, model)
     classes = study.data.class_names
+    if test:
+        progress("its data are loaded")
     part: Part | None = held_out(study) if test else None
-    seen = _made_up(model) if part is None else tensors(part, "cpu")
+    progress("its source is written and tried")
+    known = _made_up(study) if part is None else part
+    raw = torch.from_numpy(known.images)
+    seen = _seen(known, study.recipe)
 
     title = f"{study.name} {model.name}: {model.architecture.text or 'no layers'}"
-    text = source(model.architecture, classes, title)
-    _try_source(text, network, seen.images[:MADE_UP])
+    text = source(model.architecture, classes, title, study.recipe.channels)
+    _try_source(text, network, raw[:MADE_UP], seen.images[:MADE_UP])
     files = {
         "model.py": text.encode(),
         WEIGHTS: weights,
@@ -114,13 +128,15 @@ def export_model(
     if onnx is None and not onnx_file.is_there():
         says = "No ONNX file: its libraries are not installed (`remap-nas[export]`)."
     elif onnx is not False:
-        files["model.onnx"], apart = onnx_file.onnx_bytes(network, seen.images)
+        progress("its ONNX file is made and tried")
+        files["model.onnx"], apart = onnx_file.onnx_bytes(network, raw, study.recipe.channels)
         count = min(len(seen), onnx_file.ITEMS)
         says = (
-            f"`model.onnx`: the same as ONNX; on {count:,} "
-            f"{'made-up' if part is None else 'test'} images its logits differ from torch's by at "
-            f"most {apart:.1g}."
+            f"`model.onnx`: the same as ONNX, for {known.images.dtype} images as in the data set; "
+            f"on {count:,} {'made-up' if part is None else 'test'} images its logits differ from "
+            f"torch's by at most {apart:.1g}."
         )
+    progress("it is measured")
     found = None if part is None else measured(network, seen, len(classes))
     files["README.md"] = card(
         study,
@@ -136,12 +152,35 @@ def export_model(
     return Exported(folder, tuple(files), None if found is None else found.accuracy, says)
 
 
+def _trees(
+    study: Study,
+    model: Model,
+    design: BoostedTrees,
+    folder: Path,
+    picture: str,
+    *,
+    test: bool,
+    onnx: bool | None,
+) -> Exported:
+    if onnx:
+        raise InvalidRequest(
+            f"{model.name} is made of trees, of which no ONNX file is written; leave --onnx out"
+        )
+    files, accuracy = trees.files_of(
+        study, model, design, _bytes(study, model), test=test, processor=_processor()
+    )
+    if picture:
+        files["snac.svg"] = picture.encode()
+    _write(folder, files)
+    return Exported(folder, tuple(files), accuracy, "No ONNX file: it is made of trees.")
+
+
 def _check_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidRequest(f"{folder} exists and is not empty; name a folder that is not there")
 
 
-def _weights(study: Study, model: Model) -> tuple[bytes, nn.Sequential]:
+def _bytes(study: Study, model: Model) -> bytes:
     if model.status is not Status.DONE:
         raise InvalidRequest(
             f"{model.name} is {model.status}, and has no weights to export; export a model that "
@@ -149,33 +188,40 @@ def _weights(study: Study, model: Model) -> tuple[bytes, nn.Sequential]:
         )
     path = study.weights_path(model.number)
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(
             f"the weights of {model.name} cannot be read ({error.strerror}): {path}", path
         ) from error
+
+
+def _weights(study: Study, model: Model) -> tuple[bytes, nn.Sequential]:
+    data = _bytes(study, model)
     network: Any = load_weights(model.architecture, data)
     return data, network.to(memory_format=torch.channels_last)
 
 
-def _made_up(model: Model) -> Tensors:
-    shape = (MADE_UP, *model.architecture.input_shape)
-    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    return Tensors(
-        images.contiguous(memory_format=torch.channels_last),
-        torch.zeros(MADE_UP, dtype=torch.int64),
-    )
+def _made_up(study: Study) -> Part:
+    images = np.random.default_rng(0).random((MADE_UP, *study.data.input_shape), np.float32)
+    known = (255 * images).astype(np.uint8) if study.data.dtype == "uint8" else images
+    return Part(known, np.zeros(MADE_UP, np.int64))
+
+
+def _seen(part: Part, recipe: Recipe) -> Tensors:
+    """Give a part as the network sees it."""
+    given = tensors(part, "cpu")
+    return Tensors(standardizer(recipe.channels, "cpu")(given.images), given.labels)
 
 
 @torch.inference_mode()
-def _try_source(text: str, network: nn.Sequential, images: torch.Tensor) -> None:
+def _try_source(text: str, network: nn.Sequential, raw: torch.Tensor, seen: torch.Tensor) -> None:
     names: dict[str, Any] = {"__name__": "model"}
     # Our own text of a moment ago, with every foreign name in it as a literal.
     exec(compile(text, "model.py", "exec"), names)  # noqa: S102
     again = names["Network"]()
     again.load_state_dict(network.state_dict())
     again = again.to(memory_format=torch.channels_last).eval()
-    if not torch.equal(again(images), network(images)):
+    if not torch.equal(again(names["prepare"](raw)), network(seen)):
         raise SourceDiffers("the written source gives other logits than the network; report it")
 
 

@@ -77,7 +77,7 @@ def held_out(study: Study) -> datasets.Part:
 
 
 def measured(network: nn.Sequential, part: Tensors, classes: int, batch_size: int = 256) -> Tested:
-    """Measure a network on a part that it has never seen."""
+    """Measure a network on a part that it has never seen; images as it sees them."""
     network.eval()
     with torch.inference_mode():
         batches = torch.split(part.images, batch_size)

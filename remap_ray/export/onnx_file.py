@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from remap_ray.errors import InvalidRequest, RemapError
+from remap_ray.training.tensors import standardizer
 
 __all__ = ["ITEMS", "TOLERANCE", "OnnxDiffers", "is_there", "onnx_bytes"]
 
@@ -41,13 +43,40 @@ def is_there() -> bool:
     return True
 
 
-def onnx_bytes(network: nn.Sequential, images: torch.Tensor) -> tuple[bytes, float]:
+class _Whole(nn.Module):
+    """A network with what turns images of the data set into what it sees."""
+
+    def __init__(
+        self, network: nn.Sequential, standardized: Callable[[torch.Tensor], torch.Tensor]
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._standardized = standardized
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scaled = images.to(torch.float32)
+        if images.dtype == torch.uint8:
+            scaled = scaled / 255
+        logits: torch.Tensor = self.network(self._standardized(scaled))
+        return logits
+
+
+def onnx_bytes(
+    network: nn.Sequential,
+    images: torch.Tensor,
+    channels: Sequence[tuple[float, float]] = (),
+) -> tuple[bytes, float]:
     """Export a network in evaluation mode, for any number of images at a time.
+
+    What comes out takes images as the data set has them, like ``prepare`` of the source.
 
     Parameters
     ----------
     images
-        float32 (N, C, H, W), N at least 1: on up to `ITEMS` of them both are compared.
+        As the data set has them: uint8 or float32 (N, C, H, W), N at least 1. On up to `ITEMS`
+        of them both are compared.
+    channels
+        What the recipe standardizes images by.
 
     Returns
     -------
@@ -68,13 +97,14 @@ def onnx_bytes(network: nn.Sequential, images: torch.Tensor) -> tuple[bytes, flo
             f"ONNX needs {', '.join(LIBRARIES)}: install remap-nas[export], or leave ONNX out"
         )
     images = images[:ITEMS].contiguous()
+    whole = _Whole(network, standardizer(channels, "cpu")).eval()
     file = io.BytesIO()
     batch = torch.export.Dim("batch", min=1)
     with warnings.catch_warnings():
         # The exporter warns of its own deprecated ways.
         warnings.simplefilter("ignore")
         program: Any = torch.onnx.export(
-            network,
+            whole,
             (images[:2] if len(images) > 1 else images,),
             input_names=["images"],
             output_names=["logits"],
@@ -91,7 +121,7 @@ def onnx_bytes(network: nn.Sequential, images: torch.Tensor) -> tuple[bytes, flo
             file.getvalue(), options, providers=["CPUExecutionProvider"]
         )
     with torch.inference_mode():
-        expected = network(images).numpy()
+        expected = whole(images).numpy()
     (logits,) = session.run(["logits"], {"images": images.numpy()})
     apart = float(np.abs(logits - expected).max())
     if not apart <= TOLERANCE:

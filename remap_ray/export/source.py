@@ -34,7 +34,7 @@ from torch import nn
 INPUT_SHAPE = $shape  # channels, height, width
 CLASSES = (
 $names)
-
+$scaling
 
 class Network(nn.Sequential):
     """Gives logits (N, $classes) for images (N, $channels, $height, $width).
@@ -56,7 +56,7 @@ def prepare(images: torch.Tensor) -> torch.Tensor:
     scaled = images.to(torch.float32)
     if images.dtype == torch.uint8:
         scaled = scaled / 255
-    return scaled.contiguous(memory_format=torch.channels_last)
+$standardize    return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def load(path: str = "weights.safetensors") -> Network:
@@ -69,11 +69,29 @@ def load(path: str = "weights.safetensors") -> Network:
 ''')
 
 
-def source(architecture: Architecture, class_names: tuple[str, ...], title: str) -> str:
+_SCALING = Template("""\
+# Of each channel over the training images, as float32 (uint8 from 0 to 1).
+MEAN = $mean
+DEVIATION = $deviation
+""")
+
+_STANDARDIZE = """\
+    mean, deviation = torch.tensor([MEAN, DEVIATION], device=images.device).view(2, 1, -1, 1, 1)
+    scaled = (scaled - mean) / deviation
+"""
+
+
+def source(
+    architecture: Architecture,
+    class_names: tuple[str, ...],
+    title: str,
+    channels: tuple[tuple[float, float], ...] = (),
+) -> str:
     """Write a module with a class ``Network`` whose weights have the names that ours have.
 
     The layers are written as PyTorch writes its modules, so that there is no second table of
-    kinds here. Images are scaled by their type, as `remap_ray.training.datasets.scaled` does.
+    kinds here. Images are scaled by their type, as `remap_ray.training.datasets.scaled` does, and
+    standardized as `remap_ray.training.tensors.standardizer` does.
 
     Parameters
     ----------
@@ -81,14 +99,19 @@ def source(architecture: Architecture, class_names: tuple[str, ...], title: str)
         One per class, in label order.
     title
         First line of the module's docstring.
+    channels
+        Mean and deviation of each, where the recipe standardizes images.
     """
-    channels, height, width = architecture.input_shape
+    planes, height, width = architecture.input_shape
+    mean, deviation = zip(*channels, strict=True) if channels else ((), ())
     return _MODULE.substitute(
         title=_plain(title),
-        channels=channels,
+        channels=planes,
         height=height,
         width=width,
         shape=repr(architecture.input_shape),
+        scaling=_SCALING.substitute(mean=mean, deviation=deviation) if channels else "",
+        standardize=_STANDARDIZE if channels else "",
         names="".join(f"    {name!a},\n" for name in class_names),
         classes=architecture.classes,
         parameters=f"{architecture.parameter_count:,}",

@@ -126,6 +126,7 @@ def summary(form: Mapping[str, Any]) -> DataSummary:
         tuple(form["class_names"]),
         (train, validation, test),
         form["fingerprint"],
+        form.get("dtype", ""),
     )
 
 
@@ -138,4 +139,5 @@ def data_form(data: DataSummary) -> dict[str, Any]:
         "class_names": list(data.class_names),
         "sizes": list(data.sizes),
         "fingerprint": data.fingerprint,
+        "dtype": data.dtype,
     }

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,7 @@ from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, Table, func, inspect, select, update
+from sqlalchemy import Connection, RowMapping, Table, and_, func, inspect, select, update
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from remap_ray.errors import DiskFull, InvalidRequest, StudyReadOnly
@@ -103,6 +104,9 @@ class Study(Wishes):
         self.name: str = row["name"]
         self.created = datetime.fromisoformat(row["created"])
         self.data: DataSummary = rows.summary(row["data"])
+        if self.data.source == directory.DATA:
+            # Kept beside the database, wherever that is by now.
+            self.data = replace(self.data, source=str(path / directory.DATA))
         self.recipe = Recipe.from_dict(row["recipe"])
         self.space: str = row["space"]
         self.seed: int = row["seed"]
@@ -122,6 +126,7 @@ class Study(Wishes):
         clock: Callable[[], float] = time.time,
         space_toml: str = "",
         images: NDArray[np.uint8] | None = None,
+        arrays: Mapping[str, NDArray[Any]] | None = None,
     ) -> Study:
         """Create a study in a directory that does not exist or is empty.
 
@@ -134,6 +139,9 @@ class Study(Wishes):
         space, space_toml
             The name of the space that its models are sampled from, and the text that
             is kept of it beside the database.
+        arrays
+            The data set as a ``.npz`` holds it, where it is to be kept in the study itself;
+            ``data.source`` is then `directory.DATA`.
 
         Raises
         ------
@@ -153,6 +161,7 @@ class Study(Wishes):
             thumbnails,
             space_toml,
             images,
+            arrays,
         )
         return Study(path.absolute(), clock)
 
@@ -438,6 +447,19 @@ class Study(Wishes):
             query = query.order_by(table.c.changed, table.c.model)
             found = connection.execute(query).mappings().all()
         return tuple(rows.placement(row) for row in found)
+
+    def predicted_since_placed(self, name: str) -> tuple[int, ...]:
+        """Give the models that have predicted anew since they got their place on a map."""
+        laid, placed, told = schema.layouts.c, schema.placements.c, schema.predictions.c
+        query = (
+            select(told.model)
+            .select_from(schema.predictions)
+            .join(schema.layouts, laid.map == name)
+            .outerjoin(schema.placements, and_(placed.map == name, placed.model == told.model))
+            .where(told.changed > func.coalesce(placed.changed, laid.changed))
+        )
+        with self.reading() as connection:
+            return tuple(connection.execute(query).scalars())
 
     def points(self, name: str) -> dict[int, tuple[float, float]]:
         """Give every model's place on a map."""

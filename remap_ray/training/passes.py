@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from remap_ray.training.tensors import Tensors
+from remap_ray.training.augmentation import draw
+from remap_ray.training.tensors import Tensors, standardizer
 
 __all__ = ["Evaluation", "Figures", "evaluate", "train_epoch"]
 
@@ -49,11 +50,14 @@ def train_epoch(
     stop: Callable[[], bool],
     *,
     bfloat16: bool = False,
+    flip: bool = False,
+    shift: int = 0,
+    channels: Sequence[tuple[float, float]] = (),
 ) -> Figures | None:
     """Train a network for one epoch, in training mode.
 
-    The order of the items and what dropout leaves out follow from ``seed`` alone; PyTorch's
-    global random state is afterwards as it was.
+    The order of the items, how they are changed and what dropout leaves out follow from
+    ``seed`` alone; PyTorch's global random state is afterwards as it was.
 
     Parameters
     ----------
@@ -64,26 +68,32 @@ def train_epoch(
         Asked before every batch.
     bfloat16
         Whether the network is computed in bfloat16; losses and weights are float32.
+    flip, shift
+        How images are changed at random, as `remap_ray.training.augmentation` says.
+    channels
+        What images are standardized by, as `remap_ray.training.tensors.standardizer` does.
 
     Returns
     -------
     Figures or None
-        Measured while the weights changed, as each batch came; with a loss that is not
-        finite, of which the epoch may have been cut short. None where it was stopped.
+        Measured while the weights changed, on each batch as the network saw it; with a loss
+        that is not finite, of which the epoch may have been cut short. None where it was stopped.
     """
     network.train()
     device = part.labels.device
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
     right = torch.zeros((), dtype=torch.int64, device=device)
+    standardized = standardizer(channels, device)
     with _seeded(seed, device):
         # Drawn on the CPU: the same order on every device.
         order = torch.randperm(len(part)).to(device)
+        changes = draw(len(part), flip=flip, shift=shift).to(device) if flip or shift else None
         for number, indices in enumerate(_batches(order, batch_size, network)):
             if stop():
                 return None
-            images, labels = part.batch(indices)
+            images, labels = part.batch(indices, changes)
             with _computed(device, bfloat16=bfloat16):
-                logits = network(images).float()
+                logits = network(standardized(images)).float()
             loss = cross_entropy(logits, labels)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -103,6 +113,7 @@ def evaluate(
     stop: Callable[[], bool],
     *,
     bfloat16: bool = False,
+    channels: Sequence[tuple[float, float]] = (),
 ) -> Evaluation | None:
     """Measure a network over a whole part, in evaluation mode; None where it was stopped.
 
@@ -112,11 +123,12 @@ def evaluate(
     ----------
     stop
         Asked before every batch.
-    bfloat16
+    bfloat16, channels
         As the network was trained.
     """
     network.eval()
     device = part.labels.device
+    standardized = standardizer(channels, device)
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
     predictions: list[Tensor] = []
     batches = zip(
@@ -126,7 +138,7 @@ def evaluate(
         if stop():
             return None
         with _computed(device, bfloat16=bfloat16):
-            logits = network(images).float()
+            logits = network(standardized(images)).float()
         loss_sum += cross_entropy(logits, labels, reduction="sum").double()
         predictions.append(logits.argmax(1))
     predicted = torch.cat(predictions)

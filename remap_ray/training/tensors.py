@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, final
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from remap_ray.errors import DataError
+from remap_ray.training.augmentation import changed
 from remap_ray.training.datasets import scaled
 
-__all__ = ["LabelledImages", "Prepared", "Tensors", "prepare", "tensors"]
+__all__ = ["LabelledImages", "Prepared", "Tensors", "prepare", "standardizer", "tensors"]
 
 MOST_CLASSES = 256
 """Predictions are kept as one byte per item."""
@@ -39,12 +41,22 @@ class Tensors:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Copy the images and labels at ``indices`` (int64, on the same device)."""
+    def batch(self, indices: Tensor, changes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Copy the images and labels at ``indices`` (int64, on the same device).
+
+        Parameters
+        ----------
+        changes
+            What happens to each image of the part, where something does: what
+            `remap_ray.training.augmentation.draw` gave, on the same device.
+        """
+        labels = self.labels.index_select(0, indices)
+        if changes is not None:
+            return changed(self.images, indices, changes.index_select(0, indices)), labels
         # index_select would give images back in the standard format; seen as (N, H, W, C)
         # they keep theirs, and are copied whole, twice as fast as by images[indices].
         images = self.images.permute(0, 2, 3, 1).index_select(0, indices)
-        return images.permute(0, 3, 1, 2), self.labels.index_select(0, indices)
+        return images.permute(0, 3, 1, 2), labels
 
 
 @final
@@ -122,3 +134,17 @@ def tensors(part: LabelledImages, device: torch.device | str) -> Tensors:
         torch.from_numpy(images).to(device).permute(0, 3, 1, 2),
         torch.from_numpy(labels).to(device),
     )
+
+
+def standardizer(
+    channels: Sequence[tuple[float, float]], device: torch.device | str
+) -> Callable[[Tensor], Tensor]:
+    """Give what turns images into those that a network sees: a recipe's ``channels`` say how.
+
+    Of images (N, C, H, W) on ``device``, as `tensors` gives them, it takes each channel's mean
+    and divides by its deviation, in float32; without ``channels`` it gives them back as they are.
+    """
+    if not channels:
+        return lambda images: images
+    mean, deviation = torch.tensor(channels, device=device).T.reshape(2, 1, -1, 1, 1)
+    return lambda images: (images - mean) / deviation

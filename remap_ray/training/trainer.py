@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from remap_ray.errors import TrainingFailed
+from remap_ray.errors import InvalidRequest, TrainingFailed
 from remap_ray.training import memory
 from remap_ray.training.checkpoint import (
     completed,
@@ -77,7 +77,7 @@ def train(
     _check(task, data)
     start = 0
     if task.checkpoint is not None:
-        start = completed(task.checkpoint, task.architecture, task.seed)
+        start = completed(task.checkpoint, task.network, task.seed)
     done = start
     try:
         for event in _run(task, data, start, stop, clock, checkpoint_seconds):
@@ -93,24 +93,28 @@ def train(
         torch.cuda.empty_cache()
     raise TrainingFailed(
         f"the memory of the {'GPU' if data.device.type == 'cuda' else 'machine'} ran out "
-        f"({task.architecture.parameter_count:,} parameters, {task.recipe.batch_size} images per "
+        f"({task.network.parameter_count:,} parameters, {task.recipe.batch_size} images per "
         "batch); use fewer parameters or a smaller batch",
         done + 1,
     )
 
 
 def _check(task: Task, data: Prepared) -> None:
-    wanted, given = task.architecture.input_shape, tuple(data.train.images.shape[1:])
+    wanted, given = task.network.input_shape, tuple(data.train.images.shape[1:])
     if wanted != given:
         raise TrainingFailed(f"the network takes images of shape {wanted}, the data has {given}")
-    if not data.classes <= task.architecture.classes <= MOST_CLASSES:
+    if not data.classes <= task.network.classes <= MOST_CLASSES:
         raise TrainingFailed(
-            f"the network has {task.architecture.classes} classes; the data needs "
+            f"the network has {task.network.classes} classes; the data needs "
             f"{data.classes}, and {MOST_CLASSES} are the most"
         )
+    try:
+        task.recipe.check_fits(wanted)
+    except InvalidRequest as error:
+        raise TrainingFailed(str(error)) from error
     if data.device.type == "cpu":
         batch_size = min(task.recipe.batch_size, len(data.train))
-        problem = memory.problem(task.architecture, batch_size, memory.installed())
+        problem = memory.problem(task.network, batch_size, memory.installed())
         if problem is not None:
             raise TrainingFailed(problem)
 
@@ -123,7 +127,7 @@ def _run(
     clock: Callable[[], float],
     checkpoint_seconds: float,
 ) -> Iterator[Event]:
-    architecture, batch_size = task.architecture, task.recipe.batch_size
+    architecture = task.network
     network = build(architecture, _derived(task.seed, "weights"))
     network.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(network.parameters())
@@ -136,7 +140,7 @@ def _run(
     losses = [*task.losses[:start]]
     stalled = task.has_stalled(losses)
     if done >= task.epochs or stalled:
-        evaluation = evaluate(network, data.validation, batch_size, stop, bfloat16=task.bfloat16)
+        evaluation = _evaluated(network, task, data, stop)
     while done < task.epochs and not stalled:
         began = clock()
         outcome = _epoch(network, optimizer, task, data, done + 1, stop)
@@ -183,21 +187,44 @@ def _epoch(
     epoch: int,
     stop: Callable[[], bool],
 ) -> tuple[Figures, Evaluation] | None:
-    batch_size, rate = task.recipe.batch_size, task.recipe.rate(epoch)
+    recipe, rate = task.recipe, task.recipe.rate(epoch)
     for group in optimizer.param_groups:
         group["lr"] = rate
     seed = _derived(task.seed, f"epoch {epoch}")
     trained = train_epoch(
-        network, optimizer, data.train, batch_size, seed, stop, bfloat16=task.bfloat16
+        network,
+        optimizer,
+        data.train,
+        recipe.batch_size,
+        seed,
+        stop,
+        bfloat16=task.bfloat16,
+        flip=recipe.flip,
+        shift=recipe.shift,
+        channels=recipe.channels,
     )
     if trained is None:
         return None
     _check_loss("loss", trained.loss, epoch, rate)
-    evaluation = evaluate(network, data.validation, batch_size, stop, bfloat16=task.bfloat16)
+    evaluation = _evaluated(network, task, data, stop)
     if evaluation is None:
         return None
     _check_loss("validation loss", evaluation.figures.loss, epoch, rate)
     return trained, evaluation
+
+
+def _evaluated(
+    network: nn.Sequential, task: Task, data: Prepared, stop: Callable[[], bool]
+) -> Evaluation | None:
+    recipe = task.recipe
+    return evaluate(
+        network,
+        data.validation,
+        recipe.batch_size,
+        stop,
+        bfloat16=task.bfloat16,
+        channels=recipe.channels,
+    )
 
 
 def _check_loss(what: str, loss: float, epoch: int, rate: float) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -33,10 +34,14 @@ from remap_ray.space import (
     DepthwiseConv,
     Dropout,
     GlobalAvgPool,
+    Limits,
     MaxPool,
+    Space,
+    sample,
 )
 from remap_ray.study import Holder, Origin, Study, take_lease
 from remap_ray.training import datasets
+from remap_ray.training.checkpoint import load_weights
 from remap_ray.training.tensors import prepare
 from remap_ray.training.trainer import train
 
@@ -56,6 +61,18 @@ NETWORKS = [
 ]
 
 
+def train_inline(study: Study) -> None:
+    """Train all that waits, in this process."""
+    loaded = datasets.load(study.data.source, seed=study.seed)
+    prepared = prepare(loaded.train, loaded.validation, "cpu")
+    pool = InlinePool(lambda task, stop: train(task, prepared, stop))
+    mapper = InlineMapper(Projector(**Projector.state_of(study)))
+    lease = take_lease(study, Holder.this_process("test"), 1)
+    scheduler = Scheduler(lease, pool, mapper)
+    while scheduler.step():
+        pass
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     """Three small networks truly trained on digits, and one that waits."""
@@ -66,14 +83,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
             for layers in NETWORKS
         ]
         study.submit(known)
-        loaded = datasets.load("digits", seed=study.seed)
-        prepared = prepare(loaded.train, loaded.validation, "cpu")
-        pool = InlinePool(lambda task, stop: train(task, prepared, stop))
-        mapper = InlineMapper(Projector(**Projector.state_of(study)))
-        lease = take_lease(study, Holder.this_process("test"), 1)
-        scheduler = Scheduler(lease, pool, mapper)
-        while scheduler.step():
-            pass
+        train_inline(study)
         study.submit([Submission(Architecture((1, 8, 8), 10, (Dense(5),)))])
         yield study
 
@@ -93,47 +103,51 @@ print(json.dumps([model.CLASSES, model.INPUT_SHAPE]))
 """
 
 
+def logits_alone(folder: Path, images: np.ndarray, scratch: Path) -> np.ndarray:
+    """Have a fresh process, with only torch and safetensors, compute logits from images."""
+    given, made = scratch / "images.npy", scratch / "logits.npy"
+    np.save(given, images)
+    said = subprocess.run(
+        [sys.executable, "-c", ALONE, str(folder), str(given), str(made)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=scratch,
+    )
+    names, shape = json.loads(said.stdout)
+    assert names == [str(digit) for digit in range(10)]
+    assert shape == list(images.shape[1:])
+    return np.load(made)
+
+
+def logits_here(
+    study: Study, number: int, seen: np.ndarray, *, at_a_time: int = 10_000
+) -> np.ndarray:
+    """Compute logits by the study's weights, of images as the network sees them."""
+    data = study.weights_path(number).read_bytes()
+    network = load_weights(study.model(number).architecture, data)
+    network = network.to(memory_format=torch.channels_last)
+    images = torch.from_numpy(seen).contiguous(memory_format=torch.channels_last)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            return torch.cat([network(one) for one in torch.split(images, at_a_time)]).numpy()
+    finally:
+        torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
 @pytest.mark.promise("EXPORT-1")
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_source_alone_gives_the_same_logits(
     trained: Study, tmp_path: Path, number: int
 ) -> None:
-    from remap_ray.training.checkpoint import load_weights
-
     done = export_model(trained, number, tmp_path / "out", onnx=False)
     test = datasets.load("digits", seed=trained.seed).test
-    np.save(tmp_path / "images.npy", test.images)
-    said = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            ALONE,
-            str(done.folder),
-            str(tmp_path / "images.npy"),
-            str(tmp_path / "logits.npy"),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert json.loads(said.stdout) == [[str(digit) for digit in range(10)], [1, 8, 8]]
-    alone = np.load(tmp_path / "logits.npy")
-
-    data = trained.weights_path(number).read_bytes()
-    network = load_weights(trained.model(number).architecture, data)
-    network = network.to(memory_format=torch.channels_last)
-    images = torch.from_numpy(test.images).contiguous(memory_format=torch.channels_last)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            ours = network(images).numpy()
-            one_by_one = torch.cat([network(images[k : k + 1]) for k in range(50)]).numpy()
-    finally:
-        torch.set_num_threads(threads)
-    assert np.array_equal(alone, ours)
+    alone = logits_alone(done.folder, test.images, tmp_path)
+    np.testing.assert_array_equal(alone, logits_here(trained, number, test.images))
+    one_by_one = logits_here(trained, number, test.images[:50], at_a_time=1)
     np.testing.assert_allclose(alone[:50], one_by_one, atol=1e-5)
     # The card tells what an evaluation of its own tells.
     accuracy = float((alone.argmax(1) == test.labels).mean())
@@ -143,6 +157,87 @@ def test_the_source_alone_gives_the_same_logits(
     recall = float((alone.argmax(1) == test.labels)[test.labels == 3].mean())
     assert f"| 3 | {recall:.4f} | {(test.labels == 3).sum():,} |" in card
     assert "# take \\| home m" in card
+
+
+@pytest.fixture(scope="module")
+def standardized(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    """A network of each space, trained on changed and standardized images of three colours."""
+    folder = tmp_path_factory.mktemp("standardized")
+    digits = datasets.load("digits", seed=0)
+    arrays: dict[str, np.ndarray] = {}
+    for key, part in (("train", digits.train), ("val", digits.validation), ("test", digits.test)):
+        grey = (part.images[:, 0] * 255).astype(np.uint8)
+        # The last channel is constant.
+        images = np.stack([grey, 255 - grey // 3, np.full_like(grey, 7)], axis=1)
+        count = 1_000 if key == "test" else 400
+        arrays |= {
+            f"x_{key}": np.resize(images, (count, *images.shape[1:])),
+            f"y_{key}": np.resize(part.labels, count),
+        }
+    np.savez(folder / "colours.npz", **arrays)
+    drawn = [
+        next(sample(Space.find(name), Random(4), (3, 8, 8), 10, Limits(parameters=30_000)))
+        for name in ("paper", "modern")
+    ]
+    path, data = folder / "study", str(folder / "colours.npz")
+    with create_study(path, data, epochs=1, flip=True, shift=1, standardize=True) as study:
+        study.submit([Submission(one) for one in drawn])
+        train_inline(study)
+        yield study
+
+
+@pytest.mark.slow
+@pytest.mark.promise("EXPORT-1")
+@pytest.mark.promise("DATA-10")
+@pytest.mark.parametrize("number", [1, 2])
+def test_images_of_the_data_set_go_into_what_was_standardized(
+    standardized: Study, tmp_path: Path, number: int
+) -> None:
+    done = export_model(standardized, number, tmp_path / "out", onnx=False)
+    loaded = datasets.load(standardized.data.source, seed=standardized.seed)
+    alone = logits_alone(done.folder, loaded.test.images, tmp_path)
+    mean, deviation = (
+        np.array(one, np.float32).reshape(1, 3, 1, 1)
+        for one in zip(*standardized.recipe.channels, strict=True)
+    )
+    assert deviation[0, 2, 0, 0] == 1
+    seen = (datasets.scaled(loaded.test.images) - mean) / deviation
+    np.testing.assert_array_equal(alone, logits_here(standardized, number, seen))
+    np.testing.assert_allclose(
+        alone[:50], logits_here(standardized, number, seen[:50], at_a_time=7), atol=1e-5
+    )
+    assert done.accuracy == float((alone.argmax(1) == loaded.test.labels).mean())
+    # What training said of the validation part is what the source gives.
+    if number == 1:
+        found = logits_alone(done.folder, loaded.validation.images, tmp_path).argmax(1)
+        model = standardized.model(1)
+        assert float((found == loaded.validation.labels).mean()) == model.accuracy
+    card = (done.folder / "README.md").read_text()
+    assert "half of the training images were mirrored left to right" in card
+    assert "shifted by up to 1 pixel" in card
+    assert "less its mean and divided by its deviation" in card
+
+
+@pytest.mark.slow
+@pytest.mark.promise("EXPORT-2")
+@pytest.mark.skipif(not onnx_file.is_there(), reason="needs remap-nas[export]")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("test", [True, False])
+def test_onnx_takes_the_images_of_the_data_set(
+    standardized: Study, tmp_path: Path, test: bool
+) -> None:
+    import onnxruntime
+
+    done = export_model(standardized, 2, tmp_path / "out", onnx=True, test=test)
+    said = "on 1,000 test images" if test else "on 64 made-up images"
+    assert said in done.onnx
+    session = onnxruntime.InferenceSession(
+        str(done.folder / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
+    images = datasets.load(standardized.data.source, seed=standardized.seed).test.images
+    (logits,) = session.run(["logits"], {"images": images})
+    assert len(logits) == 1_000
+    np.testing.assert_allclose(logits, logits_alone(done.folder, images, tmp_path), atol=1e-4)
 
 
 @pytest.mark.slow
@@ -173,7 +268,7 @@ def test_onnx_gives_the_same_logits(trained: Study, tmp_path: Path) -> None:
 def test_an_onnx_file_that_differs_is_not_written(
     trained: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def differ(network: object, images: object) -> None:
+    def differ(network: object, images: object, channels: object) -> None:
         raise onnx_file.OnnxDiffers("logits differ")
 
     monkeypatch.setattr(onnx_file, "onnx_bytes", differ)
