@@ -89,6 +89,31 @@ def settled(page: Page) -> None:
     )
 
 
+def test_the_measures_find_what_is_wrong(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 400})
+    page.set_content(
+        """<p style="color: #999">too pale</p><p style="color: #767676">just right</p>
+        <p style="opacity: .5">too pale as a whole</p>
+        <button disabled style="color: #ccc">no</button>
+        <p style="width: 60px; overflow: hidden; white-space: nowrap">cut with no way to read it</p>
+        <p style="width: 60px; overflow: hidden; white-space: nowrap" title="all">cut, but told</p>
+        <p style="width: 500px">too wide</p>
+        <a href="#" style="outline: none">bare</a><button tabindex="-1">not reached</button>"""
+    )
+    assert [one["words"] for one in measure(page, "contrast")] == [
+        "too pale",
+        "too pale as a whole",
+    ]
+    wrong = measure(page, "overflow")
+    assert [one["cut"] for one in wrong if "cut" in one] == ["cut with no way to read it"]
+    assert "page" in {one["where"] for one in wrong}
+    assert len(measure(page, "reachable")) == 2
+    page.keyboard.press("Tab")
+    focused = measure(page, "focused")
+    assert (focused["where"].endswith("a"), focused["shown"]) == (True, False)
+    page.close()
+
+
 @pytest.mark.promise("PAGE-90", "PAGE-91")
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["desktop", "phone"])
