@@ -92,15 +92,15 @@ def measure(quick: bool) -> Table:
     ]
     said = (
         "The last two columns are optuna-dashboard's, SQLite and two objectives, with as many "
-        "trials, from navigation to the first plot, in turn with ours; the ratio is to its speed, by our "
-        "circles."
+        "trials, from navigation to the first plot, in turn with ours; the ratio is to its speed, "
+        "by our circles."
         if theirs
         else "optuna-dashboard is not installed here, so nothing is told of it."
     )
     return Table(
         "Headless Chromium without a graphics card, a fresh profile each time, from navigation to "
-        "the first visible canvas, until all circles are on it, and until the tabs are there, of the "
-        f"page that `remap serve --no-train` shows of a study whose models have {EPOCHS} epochs "
+        "the first visible canvas, until all circles are on it, and until the tabs are there, of "
+        f"the page that `remap serve --no-train` shows of a study whose models have {EPOCHS} epochs "
         "and a place on both maps; then from a click on a circle until it is marked. The server "
         f"has shown the page once before. {said}",
         (
