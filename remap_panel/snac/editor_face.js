@@ -154,7 +154,8 @@ export class Face {
       children.push(gap)
     }
     const column = make("div", {class: "column"}, block)
-    if (this.mode === "craft") {
+    // Names are needed to choose as well; the sizes of layers only where they change.
+    if (this.mode === "craft" || (this.mode === "choose" && this.model.parts !== "layers")) {
       column.append(make("span", {class: "size", "aria-hidden": "true"}, cell.size[0], make("br"), cell.size[1] || "\u00a0"))
     } else if (this.mode === "vary") {
       column.append(this.toggles(cell, at))
