@@ -101,8 +101,8 @@ def measure(quick: bool) -> Table:
         "Headless Chromium without a graphics card, a fresh profile each time, from navigation to "
         "the first visible canvas, until all circles are on it, and until the tabs are there, of "
         f"the page that `remap serve --no-train` shows of a study whose models have {EPOCHS} "
-        "epochs and a place on both maps; then from a click on a circle until it is marked. The server "
-        f"has shown the page once before. {said}",
+        "epochs and a place on both maps; then from a click on a circle until it is marked. The "
+        f"server has shown the page once before. {said}",
         (
             "models",
             "first canvas, s",
