@@ -224,6 +224,13 @@ REMOVED = (
         "onerror",
     ),
     Removed(
+        "models::hostile_names_and_reasons_are_text_where_models_are_made",
+        "remap_panel/sheet.py",
+        *ESCAPED,
+        "the escaping of a button's words",
+        "onerror",
+    ),
+    Removed(
         "snac_editor::layers_are_chosen_by_mouse_and_by_keyboard",
         "remap_panel/snac/editor_gestures.js",
         '      if (press.from === "strip") this.choose(this.chosen)\n',
