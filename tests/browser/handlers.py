@@ -303,6 +303,22 @@ REMOVED = (
         "waited too long for conv16x3",
     ),
     Removed(
+        "other_spaces::two_columns_are_ablated_and_their_children_seen",
+        "remap_panel/views/generate.py",
+        "        self._state.train(submissions(made))\n",
+        "",
+        "the button that trains an offer",
+        'data-id=\\"6\\"',
+    ),
+    Removed(
+        "jupyterlab::the_tour_in_jupyterlab",
+        "remap_panel/views/overview.py",
+        "            self._state.click(number)\n",
+        "            pass\n",
+        "a click on a circle",
+        ".remap-drawer",
+    ),
+    Removed(
         "whole_space::baselines_are_found_as_in_the_paper",
         "remap_panel/views/overview.py",
         "            self._state.click(number)\n",
