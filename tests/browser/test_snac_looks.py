@@ -30,7 +30,7 @@ ALL_KINDS = Architecture.from_text(
     (1, 8, 8),
     10,
 )
-SCALE = 2
+SCALE = 4
 """Pixels of a picture to a pixel of the drawing."""
 
 MEAN, MOST = 0.006, 0.16
@@ -74,7 +74,7 @@ def rendered(path: Path) -> bytes:
     """Give a picture of a PDF's page."""
     assert POPPLER is not None
     command = [POPPLER, "-r", str(96 * SCALE), "-png", "-singlefile", str(path)]
-    return subprocess.run([*command, "-"], check=True, capture_output=True).stdout
+    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 FIGURES = {
