@@ -35,7 +35,7 @@ class NobodyTrains(RemapError, RuntimeError):
         wait = "1 model waits" if waiting == 1 else f"{waiting} models wait"
         super().__init__(
             f"{wait} in {path}, and nobody trains it any more; "
-            f"go on with: remap_panel.train({str(path)!r})"
+            f"go on with: training.go_on(), or remap_panel.train({str(path)!r})"
         )
         self.path = path
         self.waiting = waiting
@@ -52,20 +52,29 @@ class BackgroundTraining:
     ----------
     path
         The study's directory.
-    process
-        None where somebody else trains it.
+    arguments
+        Of ``remap train``, where it is to be started here.
     """
 
-    def __init__(self, path: Path, process: Training | None) -> None:
+    def __init__(self, path: Path, arguments: tuple[str, ...] = ()) -> None:
         self.path = path
-        self._process = process
-        if process is not None:
-            atexit.register(self._leave)
+        self._arguments = arguments
+        self._process: Training | None = None
 
     @property
     def started(self) -> bool:
         """Whether the process was started here, and `stop` ends it."""
         return self._process is not None
+
+    def go_on(self) -> None:
+        """Start a process where nobody trains the study any more."""
+        if self._runs:
+            return
+        with open_study(self.path) as study:
+            alive = study.heartbeat().alive
+        if not alive:
+            self._process = Training(self.path, self._arguments)
+            atexit.register(self._leave)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until nothing is left to train and to map.
@@ -114,6 +123,7 @@ class BackgroundTraining:
         """End the process that was started here: what trains is kept, and waits again."""
         if self._process is not None:
             self._process.stop()
+            self._process = None
             atexit.unregister(self._leave)
 
     def __enter__(self) -> Self:
@@ -177,12 +187,15 @@ def train(
     with open_study(path) as found:
         if found.read_only:
             raise StudyReadOnly(path)
-        nothing_to_do = found.heartbeat().alive or (until_done and not _left(found))
+        nothing_to_do = until_done and not _left(found)
     options = {"--workers": workers, "--gpus-per-model": gpus_per_model, "--address": address}
     arguments = [one for pair in options.items() if pair[1] is not None for one in map(str, pair)]
     if until_done:
         arguments.append("--until-done")
-    return BackgroundTraining(path, None if nothing_to_do else Training(path, tuple(arguments)))
+    made = BackgroundTraining(path, tuple(arguments))
+    if not nothing_to_do:
+        made.go_on()
+    return made
 
 
 def _left(study: Study) -> int:

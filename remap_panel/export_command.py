@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def add_export(commands: Any, say: Say) -> None:
     parser.add_argument(
         "--predictions", type=Path, metavar="FILE", help="all validation predictions: .npz"
     )
+    parser.add_argument("--progress", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=lambda given: _export(given, say))
 
 
@@ -52,7 +54,7 @@ def number(text: str) -> int:
 def picture(study: Study, model: int) -> str:
     """Draw a model's chip with its name, as SVG text."""
     one = study.model(model)
-    return draw(one.architecture, "large", f"{study.name} {one.name}").svg
+    return draw(one.design, "large", f"{study.name} {one.name}").svg
 
 
 def _export(given: argparse.Namespace, say: Say) -> int:
@@ -89,8 +91,19 @@ def _export_model(study: Study, given: argparse.Namespace, say: Say) -> None:
         picture=picture(study, given.model),
         test=not given.no_test,
         onnx=onnx,
+        progress=_flushed(say) if given.progress else lambda _: None,
     )
     accuracy = "not measured" if done.accuracy is None else f"{done.accuracy:.4f}"
     say(f"{done.folder}: {', '.join(done.files)}")
     say(f"accuracy on the test part: {accuracy}")
     say(done.onnx)
+
+
+def _flushed(say: Say) -> Say:
+    """Have what is said leave this process at once."""
+
+    def say_now(words: str) -> None:
+        say(words)
+        sys.stdout.flush()
+
+    return say_now

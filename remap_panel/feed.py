@@ -18,6 +18,7 @@ from numpy import float32
 from numpy.typing import NDArray
 
 from remap_panel import keeping, recalls
+from remap_panel.exporting import Exports
 from remap_panel.snapshot import Snapshot, advance
 from remap_ray.study import Study, Watch
 
@@ -51,6 +52,7 @@ class Feed:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.problem: str | None = None
+        self.exports = Exports(study, self._tell)
         self._subscribers: dict[int, Callable[[], None]] = {}
         self._next = 0
         self._guard = threading.Lock()
@@ -113,6 +115,7 @@ class Feed:
         """End the poller and close the study."""
         self._ended = True
         self._poke.set()
+        self.exports.close()
         self._thread.join()
         self.study.close()
 
@@ -147,6 +150,10 @@ class Feed:
         same = replace(heartbeat, seconds=None) == replace(before.heartbeat, seconds=None)
         same = same and wished == before.wished
         self._unread |= dict.fromkeys(change.predictions)
+        for one in change.models:
+            if one.number not in before.models:
+                # Read here, not on a session's turn: hundreds of children come at once.
+                one.architecture  # noqa: B018
         if change or not same or self.problem:
             self.snapshot = replace(advance(before, change, heartbeat), wished=wished).work_out()
             self._tell()

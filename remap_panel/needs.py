@@ -178,9 +178,10 @@ def shortfalls(
     found = []
     if needs.parameters is not None and model.parameters > needs.parameters:
         allowed = wording.compact(needs.parameters)
-        found.append(f"{wording.compact(model.parameters)} parameters, over {allowed}")
+        found.append(f"{wording.compact(model.parameters)} {model.terms.size}, over {allowed}")
     if needs.flops is not None and model.flops > needs.flops:
-        found.append(f"{wording.flops(model.flops)}, over {wording.flops(needs.flops)}")
+        work = (wording.flops(one, model.terms) for one in (model.flops, needs.flops))
+        found.append(", over ".join(work))
     if needs.seconds is not None and model.epochs:
         seconds = model.seconds / model.epochs
         if seconds > needs.seconds:

@@ -115,12 +115,16 @@ class NotebookState(ExplorerState):
 class View(Viewer):
     """One view of an explorer, made anew wherever it is shown, always on the same state."""
 
-    def __init__(self, make: Callable[[], Viewable]) -> None:
+    def __init__(self, of: str, make: Callable[[], Viewable]) -> None:
         super().__init__()
+        self._of = of
         self._make = make
 
     def __panel__(self) -> Viewable:
         return self._make()
+
+    def __repr__(self) -> str:
+        return f"<{self._of}>"
 
 
 @final
@@ -177,17 +181,20 @@ class Explorer(Viewer):
     @property
     def overview(self) -> View:
         """All models as circles, with the needs under them."""
-        return View(lambda: self._frame(*self._overview(), height=HEIGHTS["overview"]))
+        return View(
+            f"overview of {self.study.name}",
+            lambda: self._frame(*self._overview(), height=HEIGHTS["overview"]),
+        )
 
     @property
     def needs(self) -> View:
         """What a model may cost, and the best one under that."""
-        return View(lambda: self._frame(NeedsView(self.state)))
+        return View(f"needs of {self.study.name}", lambda: self._frame(NeedsView(self.state)))
 
     @property
     def drawer(self) -> View:
         """The kept models, and the models as lists: ranking, front, selected, nearest."""
-        return View(lambda: self._drawer(HEIGHTS["drawer"]))
+        return View(f"drawer of {self.study.name}", lambda: self._drawer(HEIGHTS["drawer"]))
 
     @property
     def data(self) -> View:
@@ -221,7 +228,7 @@ class Explorer(Viewer):
             view = _view_of_tab(tab, self.state)
             return self._frame(view, height=HEIGHTS.get(tab))
 
-        return View(make)
+        return View(f"{TABS[tab].lower()} of {self.study.name}", make)
 
     def _overview(self) -> tuple[Viewer, ...]:
         return Overview(self.state), NeedsView(self.state)

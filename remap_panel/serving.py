@@ -109,13 +109,14 @@ def serve(
     from panel.template import Template  # noqa: PLC0415
 
     from remap_panel.connection import ALIVE, Alive  # noqa: PLC0415
+    from remap_panel.downloads import DOWNLOADS, Download  # noqa: PLC0415
     from remap_panel.feed import Feed  # noqa: PLC0415
     from remap_panel.page import make_page  # noqa: PLC0415
 
     def page() -> Template:
         return make_page(path)
 
-    Feed.of(path)
+    feed = Feed.of(path)
     interrupted = signal.getsignal(signal.SIGINT)
     try:
         server = get_server(
@@ -124,7 +125,10 @@ def serve(
             address=address,
             websocket_origin=[f"{host}:{port}" for host in sorted({address, HOST, "localhost"})],
             unused_session_lifetime_milliseconds=UNUSED_MS,
-            extra_patterns=[(ALIVE, Alive)],
+            extra_patterns=[
+                (ALIVE, Alive),
+                (DOWNLOADS, Download, {"study": feed.study, "exports": feed.exports}),
+            ],
         )
     except OSError as error:
         raise _unusable(port, error) from error
@@ -136,6 +140,7 @@ def serve(
     def stop() -> None:
         beneath.call_soon_threadsafe(loop.stop)
 
+    Download.served = True
     try:
         server.start()
         if ready:
@@ -145,6 +150,7 @@ def serve(
         # Asked for: the server ends as it does when it is stopped.
         pass
     finally:
+        Download.served = False
         leaving()
         server.stop()
         Feed.close_all()

@@ -23,7 +23,7 @@ COLUMNS: Mapping[str, Callable[[Model], Value]] = {
     "loss": lambda model: model.validation_loss,
     "parameters": lambda model: model.parameters,
     "flops": lambda model: model.flops,
-    "layers": lambda model: len(model.architecture.layers) + 1,
+    "layers": lambda model: len(model.design.parts) + 1,
     "epochs": lambda model: model.epochs,
     "seconds": lambda model: round(model.seconds),
     "origin": lambda model: str(model.origin),

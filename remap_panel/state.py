@@ -14,6 +14,7 @@ from bokeh.document import Document
 
 from remap_panel import address, keeping
 from remap_panel.answers import Turns, aside
+from remap_panel.exporting import Export
 from remap_panel.feed import Feed
 from remap_panel.needs import Judged, Needs, judge, weights_of
 from remap_panel.settings import Settings
@@ -72,18 +73,21 @@ class ExplorerState(param.Parameterized):
     )
     problem = param.String(default="", doc="Why the study cannot be read now, empty where it can.")
     told = param.String(default="", doc="Last thing said to the person, for screen readers too.")
+    exports = param.Dict(default={}, doc="Where the last export of each model stands, by number.")
     undoable = param.String(default="", doc="What `undo` would take back, empty where nothing.")
     alone = param.List(
         default=[], item_type=str, doc="Names of tabs that are shown by themselves besides."
     )
 
     def __init__(self, feed: Feed, **params: object) -> None:
-        super().__init__(snapshot=feed.snapshot, **params)
+        known = dict(feed.exports.known)
+        super().__init__(**{"snapshot": feed.snapshot, "exports": known, **params})
         self._feed = feed
         self._pending = False
         self.turns: Turns | None = pn.state.curdoc
         self._taken = threading.Event()
         self._browser = ""
+        self._exporting: set[int] = set()
         self._undo: list[tuple[str, Callable[[], object]]] = []
         self._judged: tuple[tuple[object, ...], Judged] | None = None
         self.param.watch(lambda *_: self._look_at_item(), "item")
@@ -118,12 +122,20 @@ class ExplorerState(param.Parameterized):
 
     def _take(self) -> None:
         self._pending = False
+        known = dict(self._feed.exports.known)
+        changed = {"exports": known} if known != self.exports else {}
         try:
             # What all views have to say of a snapshot travels in one message.
             with pn.io.hold(self.turns if isinstance(self.turns, Document) else None):
-                self.param.update(snapshot=self._feed.snapshot, problem=self._feed.problem or "")
+                self.param.update(
+                    snapshot=self._feed.snapshot, problem=self._feed.problem or "", **changed
+                )
         finally:
             self._taken.set()
+        for number, export in changed.get("exports", {}).items():
+            if number in self._exporting and not export.running:
+                self._exporting.discard(number)
+                self._tell_export(number, export)
 
     def model(self, number: int | None) -> Model | None:
         """Give a model of the snapshot, None where there is none of that number."""
@@ -366,6 +378,18 @@ class ExplorerState(param.Parameterized):
         who = f"m{numbers[0]} waits" if len(numbers) == 1 else f"{len(numbers)} models wait"
         write = partial(self.study.longer, *numbers, epochs=epochs)
         self._wish(write, f"{who} for {more} more")
+
+    def export(self, number: int) -> None:
+        """Have a model written as code, weights, ONNX and a card, by a process of its own."""
+        self._exporting.add(number)
+        if self._feed.exports.begin(number):
+            self.told = f"m{number} is being exported"
+
+    def _tell_export(self, number: int, export: Export) -> None:
+        if export.folder is None:
+            self.complain(f"m{number} was not exported: {export.words}")
+        else:
+            self.told = f"m{number} is exported to {export.folder}"
 
     def retry(self, *numbers: int) -> None:
         """Wish that models that failed or were cancelled are trained after all."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from remap_ray.space.edits import Prepend, Remove, Reparameterize, Replace
     from remap_ray.study import Model, Study, Submission, open_study
+    from remap_ray.training.huggingface import from_huggingface
 
 _PLACES = {
     "Activation": "remap_ray.space",
@@ -56,6 +57,7 @@ _PLACES = {
     "Submission": "remap_ray.study",
     "add_samples": "remap_ray.creation",
     "create_study": "remap_ray.creation",
+    "from_huggingface": "remap_ray.training.huggingface",
     "open_study": "remap_ray.study",
 }
 
@@ -84,6 +86,7 @@ __all__ = [
     "__version__",
     "add_samples",
     "create_study",
+    "from_huggingface",
     "open_study",
 ]
 

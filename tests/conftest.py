@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import settings
 from remap_ray.study import Study
 from tests import laws, synthetic
 from tests.processes import REMAP, Started
+
+# Ray's workers step back behind all others: on a busy machine tests would wait minutes for them.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 # On a busy machine every example may take long, and no test asserts a time.
 settings.register_profile("daily", deadline=None)
@@ -36,9 +40,12 @@ def start() -> Iterator[Callable[..., Started]]:
     running: list[Started] = []
 
     def make(
-        *arguments: str | Path, command: Sequence[str] = REMAP, folder: Path | None = None
+        *arguments: str | Path,
+        command: Sequence[str] = REMAP,
+        folder: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> Started:
-        running.append(Started(*arguments, command=command, folder=folder))
+        running.append(Started(*arguments, command=command, folder=folder, env=env))
         return running[-1]
 
     yield make

@@ -13,7 +13,7 @@ from remap_panel.snac.legend import LEGEND_WIDTH, legend_svg
 from remap_panel.snac.strip import Look
 from remap_panel.snac.svg import svg
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Architecture, Shape
+from remap_ray.space import Architecture, Design, Shape
 
 __all__ = ["DPI", "SUFFIXES", "Drawing", "architecture_of", "draw", "legend", "table"]
 
@@ -265,13 +265,14 @@ def legend(
     return Drawing(legend_svg(size_named(size), kinds, scale, width), "Legend")
 
 
-def architecture_of(model: Any, input_shape: Shape | None = None) -> Architecture:
+def architecture_of(model: Any, input_shape: Shape | None = None) -> Design:
     """Give what is drawn of a model.
 
     Parameters
     ----------
     model
-        An architecture, something that has one as ``.architecture``, or an ``nn.Sequential``.
+        A design, something that has one as ``.design`` or ``.architecture``, or an
+        ``nn.Sequential``.
     input_shape
         What enters an ``nn.Sequential``.
 
@@ -282,10 +283,12 @@ def architecture_of(model: Any, input_shape: Shape | None = None) -> Architectur
     InvalidArchitecture
         An ``nn.Sequential`` with a module that no layer stands for.
     """
-    if isinstance(model, Architecture):
+    if isinstance(model, Design):
         return model
-    inner = getattr(model, "architecture", None)
-    if isinstance(inner, Architecture):
+    inner = getattr(model, "design", None)
+    if inner is None:
+        inner = getattr(model, "architecture", None)
+    if isinstance(inner, Design):
         return inner
     # Known by what it can do: nothing here imports PyTorch.
     if not callable(getattr(model, "named_modules", None)):

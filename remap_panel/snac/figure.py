@@ -12,7 +12,7 @@ from remap_panel.snac.lettering import lettered, number, text_width
 from remap_panel.snac.strip import DIFFERENCES, LINES, MARGIN, Look, Strip, label_room, strip
 from remap_panel.snac.svg import root
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Architecture
+from remap_ray.space import Design
 
 __all__ = ["ALIGNMENTS", "Value", "table_svg"]
 
@@ -24,7 +24,7 @@ ALIGNMENTS = ("left", "structure")
 
 
 def table_svg(
-    architectures: Sequence[Architecture],
+    architectures: Sequence[Design],
     look: Look,
     *,
     labels: Sequence[str] = (),
@@ -126,7 +126,7 @@ def _placed(
 
 
 def _explained(
-    architectures: Sequence[Architecture], look: Look, align: str, width: int
+    architectures: Sequence[Design], look: Look, align: str, width: int
 ) -> tuple[str, int, int]:
     """Give the legend of a figure: of what occurs in it, and of nothing else."""
     compared = align == "structure" and len(architectures) > 1
@@ -141,7 +141,7 @@ def _explained(
 
 
 def _check(
-    architectures: Sequence[Architecture],
+    architectures: Sequence[Design],
     look: Look,
     labels: Sequence[str],
     columns: Mapping[str, Sequence[Value]] | None,
@@ -167,7 +167,7 @@ def _check(
         )
 
 
-def _strips(architectures: Sequence[Architecture], look: Look, align: str) -> list[Strip]:
+def _strips(architectures: Sequence[Design], look: Look, align: str) -> list[Strip]:
     if align == "left" or len(architectures) == 1:
         return [strip(one, look) for one in architectures]
     # The structural distance takes numba and more; a chip alone needs none of it.
@@ -175,7 +175,7 @@ def _strips(architectures: Sequence[Architecture], look: Look, align: str) -> li
 
     step = look.laid(architectures[0]).blocks[0].width
     if look.sizes:
-        shapes = [shape for one in architectures for shape in (*one.shapes, (one.classes,))]
+        shapes = [shape for one in architectures for shape in one.sizes[1:]]
         step = max(step, *(label_room(shape, look.size.label) for shape in shapes))
     look = replace(look, step=step + look.size.gap)
     found = aligned(architectures)

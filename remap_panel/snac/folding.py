@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from remap_ray.space import Layer
+from remap_ray.space import Part
 
 __all__ = ["LEAST", "Run", "runs"]
 
@@ -34,7 +34,7 @@ class Run:
         return self.unit * (self.times - 1)
 
 
-def runs(layers: Sequence[Layer]) -> tuple[Run, ...]:
+def runs(layers: Sequence[Part]) -> tuple[Run, ...]:
     """Give the runs of equal layers that leave the fewest blocks to draw, in order.
 
     Layers are equal with all their parameters; runs neither overlap nor nest. Of foldings that

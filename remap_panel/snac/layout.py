@@ -17,7 +17,7 @@ from typing import final
 
 from remap_panel.theme import OUTPUT
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Activation, Architecture, Dense, Layer, Shape
+from remap_ray.space import Activation, Design, Part, Shape
 
 __all__ = ["SCALE", "SIZES", "Block", "Chip", "Scale", "Size", "arrange", "blocks", "size_named"]
 
@@ -43,9 +43,9 @@ class Scale:
             )
 
     @staticmethod
-    def of(architectures: Iterable[Architecture]) -> Scale:
+    def of(architectures: Iterable[Design]) -> Scale:
         """Give the scale from the smallest to the largest tensor of the architectures shown."""
-        values = [prod(shape) for one in architectures for shape in (*one.shapes, (one.classes,))]
+        values = [prod(shape) for one in architectures for shape in one.sizes[1:]]
         if not values:
             raise InvalidRequest("a scale needs at least one architecture whose tensors it spans")
         low = min(values)
@@ -211,7 +211,7 @@ def size_named(name: str) -> Size:
 
 
 def blocks(
-    architecture: Architecture,
+    architecture: Design,
     size: str = "large",
     scale: Scale = SCALE,
     *,
@@ -235,13 +235,13 @@ def blocks(
     InvalidRequest
         There is no such size.
     """
-    layers = (*architecture.layers, Dense(architecture.classes))
-    shapes = (architecture.input_shape, *architecture.shapes, (architecture.classes,))
-    return arrange(layers, shapes, size_named(size), scale, fixed_height=fixed_height)
+    layers = (*architecture.parts, architecture.output)
+    sizes = architecture.sizes
+    return arrange(layers, sizes, size_named(size), scale, fixed_height=fixed_height)
 
 
 def arrange(
-    layers: Sequence[Layer],
+    layers: Sequence[Part],
     shapes: Sequence[Shape],
     measures: Size,
     scale: Scale = SCALE,

@@ -13,8 +13,8 @@ from remap_panel.snac.strip import LINES, MARGIN, sign
 from remap_panel.snac.svg import block_svg, pen, root
 from remap_panel.theme import OUTPUT
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Activation, Architecture, Dense
-from remap_ray.space.layers import KINDS, Layer
+from remap_ray.space import Activation, Dense, Design, Part
+from remap_ray.space.spaces import ENTRIES
 
 __all__ = ["KINDS_IN_WORDS", "LEGEND_WIDTH", "kinds_of", "legend_body", "legend_svg", "symbol"]
 
@@ -33,6 +33,16 @@ KINDS_IN_WORDS: Mapping[str, str] = {
     OUTPUT: "output, one unit per class",
 }
 """Kinds of layers and the functions of activations as the legend says them, in its order."""
+
+OTHERS_IN_WORDS: Mapping[str, str] = {
+    "boost": "boosting: trees a round",
+    "tree": "what a tree may be",
+    "bins": "bins of values",
+    "column": "a column that is seen",
+}
+"""The same for what models of other spaces are made of."""
+
+IN_WORDS: Mapping[str, str] = {**OTHERS_IN_WORDS, **KINDS_IN_WORDS}
 
 LEGEND_WIDTH = 520
 """Width in px that a legend fills before it begins a new line, unless its figure is wider."""
@@ -58,19 +68,17 @@ def legend_svg(
     Parameters
     ----------
     kinds
-        Keys of `KINDS_IN_WORDS`; all by default.
+        Keys of `IN_WORDS`; those of layers by default.
     scale
         What heights mean; nothing is said of them where it is None.
     width
         In px, beyond which a new line begins.
     """
     asked = set(KINDS_IN_WORDS if kinds is None else kinds)
-    if unknown := sorted(asked - KINDS_IN_WORDS.keys()):
-        raise InvalidRequest(
-            f"a legend has no {unknown[0]!r}; choose of {', '.join(KINDS_IN_WORDS)}"
-        )
+    if unknown := sorted(asked - IN_WORDS.keys()):
+        raise InvalidRequest(f"a legend has no {unknown[0]!r}; choose of {', '.join(IN_WORDS)}")
     body, wide, high = legend_body(size, asked, width, scale)
-    said = ", ".join(words for kind, words in KINDS_IN_WORDS.items() if kind in asked)
+    said = ", ".join(words for kind, words in IN_WORDS.items() if kind in asked)
     return f"{root(wide, high, f'Legend: {said}', MARGIN)}{body}</svg>"
 
 
@@ -80,7 +88,7 @@ def symbol(kind: str, size: Size, x: float = 0, y: float = 0) -> str:
     Parameters
     ----------
     kind
-        Key of `KINDS_IN_WORDS`.
+        Key of `IN_WORDS`.
     """
     layer, output = _example(kind)
     even = replace(size, least=size.equal, most=size.equal, tooltips=False)
@@ -92,23 +100,28 @@ def symbol(kind: str, size: Size, x: float = 0, y: float = 0) -> str:
     )
 
 
-def kinds_of(architectures: Sequence[Architecture]) -> set[str]:
+def kinds_of(architectures: Sequence[Design]) -> set[str]:
     """Give what a legend of these architectures has to explain."""
-    layers = {layer for one in architectures for layer in one.layers}
+    layers = {layer for one in architectures for layer in one.parts}
     return {
         OUTPUT,
         *(layer.function if isinstance(layer, Activation) else layer.kind for layer in layers),
     }
 
 
-def _example(kind: str) -> tuple[Layer, bool]:
+def _example(kind: str) -> tuple[Part, bool]:
     """Give a layer of a kind, and whether the output's block is meant."""
     if kind == OUTPUT:
         return Dense(2), True
-    if kind in KINDS:
-        cls = KINDS[kind]
-        wanted = {name: one.low for name, one in cls.parameters().items() if not one.choices}
-        return cls(**wanted), False
+    for known in (one.kinds for one in ENTRIES.values()):
+        if kind in known:
+            cls = known[kind]
+            wanted = {
+                name: "x" if one.type is str else one.low
+                for name, one in cls.parameters().items()
+                if not one.choices
+            }
+            return cls(**wanted), False
     return Activation(kind), False
 
 
@@ -143,7 +156,7 @@ def legend_body(
 
     entries = [
         entry(symbol(kind, size, 0, (high - size.equal) / 2), size.width, words)
-        for kind, words in KINDS_IN_WORDS.items()
+        for kind, words in IN_WORDS.items()
         if kind in kinds
     ]
     if folded:

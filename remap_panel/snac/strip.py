@@ -15,7 +15,7 @@ from remap_panel.snac.layout import MANY, SCALE, Block, Chip, Scale, Size, arran
 from remap_panel.snac.lettering import lettered, number, text_width
 from remap_panel.snac.svg import block_svg, pen, root
 from remap_panel.theme import OUTPUT
-from remap_ray.space import Architecture, Dense, Shape
+from remap_ray.space import Design, Shape
 
 __all__ = [
     "DIFFERENCES",
@@ -81,28 +81,27 @@ class Look:
     step: int = 0
     tight: bool = False
 
-    def laid(self, architecture: Architecture) -> Chip:
+    def laid(self, architecture: Design) -> Chip:
         """Lay out a chip in this look, before anything is folded or moved."""
         wide = self.size
         if self.narrow:
             wide = replace(wide, width=wide.narrow, mark=wide.narrow_mark)
-        layers = (*architecture.layers, Dense(architecture.classes))
-        shapes = (architecture.input_shape, *architecture.shapes, (architecture.classes,))
+        layers, shapes = (*architecture.parts, architecture.output), architecture.sizes
         even = replace(wide, narrow=wide.width, narrow_mark=wide.mark)
         return arrange(layers, shapes, even, self.scale, fixed_height=self.fixed_height)
 
-    def shown(self, architecture: Architecture) -> tuple[Run, ...]:
+    def shown(self, architecture: Design) -> tuple[Run, ...]:
         """Give what is drawn from left to right; what does not repeat is a run of one layer."""
         found: list[Run] = []
         at = 0
-        folds = runs(architecture.layers) if self.fold else ()
-        for run in (*folds, Run(len(architecture.layers) + 1, 1, 1)):
+        folds = runs(architecture.parts) if self.fold else ()
+        for run in (*folds, Run(len(architecture.parts) + 1, 1, 1)):
             found += [Run(layer, 1, 1) for layer in range(at, run.start)]
             found.append(run)
             at = run.end
         return tuple(found[:-1])
 
-    def is_long(self, architecture: Architecture) -> bool:
+    def is_long(self, architecture: Design) -> bool:
         """Whether a chip would better have narrow blocks."""
         return sum(run.unit for run in self.shown(architecture)) > MANY
 
@@ -132,7 +131,7 @@ class Strip:
 
 
 def strip(
-    architecture: Architecture,
+    architecture: Design,
     look: Look,
     columns: Sequence[int | None] | None = None,
     differences: Sequence[str] = (),
@@ -195,7 +194,7 @@ def strip(
 
 
 def in_columns(
-    architecture: Architecture,
+    architecture: Design,
     columns: Sequence[int | None],
     differences: Sequence[str],
     size: str = "medium",
@@ -247,7 +246,7 @@ def label_room(shape: Shape, font: float) -> int:
 
 
 def _in_a_row(
-    chip: Chip, look: Look, architecture: Architecture
+    chip: Chip, look: Look, architecture: Design
 ) -> tuple[list[tuple[Block, str]], int, list[tuple[int, int, int]]]:
     """Place the blocks after each other, and give from where to where each fold goes."""
     gap = chip.size.gap

@@ -14,7 +14,7 @@ from remap_panel.snac.layout import SCALE, Block, Chip, Scale, blocks
 from remap_panel.snac.lettering import escaped, lettered, number, text_width
 from remap_panel.theme import BLOCKS, INK, MARKS, TICKS
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Architecture
+from remap_ray.space import Design
 
 __all__ = ["block_svg", "pen", "piece", "root", "svg"]
 
@@ -22,7 +22,7 @@ NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)")
 
 
 def svg(
-    architecture: Architecture,
+    architecture: Design,
     size: str = "small",
     title: str | None = None,
     scale: Scale = SCALE,
@@ -52,24 +52,24 @@ def svg(
     InvalidRequest
         No architecture, or no such size.
     """
-    if not isinstance(architecture, Architecture):
+    if not isinstance(architecture, Design):
         raise InvalidRequest(
             f"a SNAC draws an Architecture, not {type(architecture).__name__}; "
-            "give a model's .architecture"
+            "give a model's .design"
         )
     return _text(architecture, size, title, scale, fixed_height)
 
 
 @lru_cache(maxsize=4096)
 def _text(
-    architecture: Architecture, size: str, title: str | None, scale: Scale, fixed_height: bool
+    architecture: Design, size: str, title: str | None, scale: Scale, fixed_height: bool
 ) -> str:
     chip = blocks(architecture, size, scale, fixed_height=fixed_height)
     font = chip.size.font if title else 0
     top = round(font * 1.5)
     width = max(chip.width, ceil(text_width(title, font)) if title else 0)
     height = chip.height + top
-    layers = ", ".join(layer.words for layer in architecture.layers)
+    layers = ", ".join(layer.words for layer in architecture.parts)
     label = f"{layers}, output {chip.blocks[-1].words}" if layers else chip.blocks[-1].words
     parts = [root(width, height, f"{title}: {label}" if title else label)]
     if title and font:

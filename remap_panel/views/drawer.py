@@ -49,7 +49,7 @@ EMPTY = """The drawer is empty.
 Click a circle in the overview to keep a model here."""
 
 STYLE = """
-:host { padding: 0 6px 4px; box-sizing: border-box; }
+:host { padding: 4px 6px; box-sizing: border-box; }
 .head { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; }
 .head .count { flex: 1 0 auto; margin: 0; color: var(--remap-muted); font-size: 12px; }
 .head .button { padding: 1px 8px; font-size: 12px; }
@@ -155,7 +155,7 @@ class Drawer(Viewer):
         self._ticked: list[int] = []
         self.head = Sheet(self._act, stylesheets=[STYLE], css_classes=["remap-drawer-head"])
         self.table = LiveTable(
-            COLUMNS,
+            wording.titled(COLUMNS, state.study.data.terms),
             self._rows,
             label="Model drawer: the models that were kept",
             empty=EMPTY,
@@ -237,4 +237,4 @@ class Drawer(Viewer):
         self.table.param.update(hovered=self._state.hovered, inspected=self._state.inspected)
 
     def _draw(self, _: str, number: int) -> str:
-        return snac.svg(self._state.snapshot.models[number].architecture, "small")
+        return snac.svg(self._state.snapshot.models[number].design, "small")

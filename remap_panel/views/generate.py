@@ -11,7 +11,7 @@ import panel as pn
 from panel.viewable import Viewable, Viewer
 
 from remap_panel import draft as drafts
-from remap_panel import offer_sheet, sparkline
+from remap_panel import offer_sheet, sparkline, wording
 from remap_panel.answers import aside
 from remap_panel.children import (
     WISHES,
@@ -43,7 +43,7 @@ from remap_panel.snac.editor import Editor, everything
 from remap_panel.state import ExplorerState
 from remap_panel.table import Action, Column, LiveTable, Row
 from remap_ray.errors import RemapError
-from remap_ray.space import KINDS, Architecture
+from remap_ray.space import Design
 from remap_ray.study import Model, pace_of, space_of
 
 __all__ = ["TAB", "Generate"]
@@ -67,7 +67,7 @@ COLUMNS = (
     ),
     Column("origin", "Type", width=78, grow=1, keep=7),
     Column("changes", "Changes", width=120, grow=4, keep=4, hint="Against the baseline"),
-    Column("parameters", "Δ params", "number", width=84, keep=2, right=True),
+    Column("parameters", "Δ params", "number", width=98, keep=2, right=True),
     Column(
         "accuracy",
         "Δ accuracy",
@@ -87,8 +87,8 @@ COLUMNS = (
         sortable=False,
         hint="On the chosen classes; with none chosen, on those where the difference is clear",
     ),
-    Column("loss", "Loss", "drawn", width=100, keep=6, sortable=False),
-    Column("status", "Status", "mark", width=96, grow=3, keep=5, sortable=False),
+    Column("loss", "Loss", "drawn", width=88, keep=6, sortable=False),
+    Column("status", "Status", "mark", width=112, grow=3, keep=5, sortable=False),
     Column(
         "actions",
         "",
@@ -132,10 +132,11 @@ class Generate(Viewer):
             self._architecture,
             input_shape=data.input_shape,
             classes=len(data.class_names),
-            grids=self._space.grids,
+            space=self._space.kind,
+            grids=self._space.choices,
         )
         self.table = LiveTable(
-            COLUMNS,
+            wording.titled(COLUMNS, state.study.data.terms),
             self._rows,
             label="Children of the baseline",
             empty="Nothing was made of this model yet.\nWhat you train above appears here.",
@@ -179,9 +180,9 @@ class Generate(Viewer):
     def _open(self) -> bool:
         return self._state.shows(TAB)
 
-    def _architecture(self, number: int) -> Architecture | None:
+    def _architecture(self, number: int) -> Design | None:
         model = self._state.model(number)
-        return None if model is None else model.architecture
+        return None if model is None else model.design
 
     # What is shown
 
@@ -198,7 +199,7 @@ class Generate(Viewer):
             self._shown = None
             return
         settings = state.settings
-        chosen = settings.of(model.number, model.architecture)
+        chosen = settings.of(model.number, model.design)
         self.controls.html = offer_sheet.controls_html(settings, self._space)
         if self._shown != model.number:
             self._shown = model.number
@@ -220,7 +221,7 @@ class Generate(Viewer):
             except RemapError as error:
                 self._state.complain(f"the handcraft that was begun cannot be read: {error}")
         self.editor.work_on(
-            model.architecture,
+            model.design,
             model.number,
             chosen=chosen.layers,
             allowed=chosen.allowed,
@@ -251,13 +252,14 @@ class Generate(Viewer):
             self.editor.proposal if settings.mode == "handcrafted" else None,
             snapshot.seconds_left,
         )
-        drawing = self._drawing is not None
+        drawing = self._drawing is not None and settings.mode == "variations"
         self.price.html = offer_sheet.price_html(self._offer, drawing=drawing)
         self.preview.html = (
-            "" if drawing else offer_sheet.preview_html(self._offer, model.architecture.layers)
+            "" if drawing else offer_sheet.preview_html(self._offer, model.design.parts)
         )
         if settings.mode == "handcrafted":
-            self.editor.price = " · ".join(price(self._offer)[1:2])
+            # Why it cannot be trained, and what it would be instead, is said by the editor itself.
+            self.editor.price = price(self._offer)[1] if self._offer.trained else ""
         self._show_children(model)
 
     def _show_children(self, model: Model) -> None:
@@ -308,7 +310,7 @@ class Generate(Viewer):
             return sparkline.curve(losses, slots=line.model.wanted_epochs, label="training loss")
         assert model is not None
         _, edits = changes_from(model, line.model)
-        return marked(line.model.architecture, marks(edits, model.architecture.layers))
+        return marked(line.model.design, marks(edits, model.design.parts))
 
     # What a person does
 
@@ -350,7 +352,7 @@ class Generate(Viewer):
         low, high = settings.changes
         if act == "kind":
             name, _, ticked = value.partition(" ")
-            known = {kind for kind in KINDS if kind in self._space.grids}
+            known = set(self._space.new_kinds)
             chosen = (set(settings.kinds) or known) - {name}
             chosen |= {name} & known if ticked == "true" else set()
             if not chosen:
@@ -389,11 +391,11 @@ class Generate(Viewer):
         model, state, editor = self.baseline, self._state, self.editor
         if model is None or editor.number != model.number:
             return
-        before = state.settings.of(model.number, model.architecture)
+        before = state.settings.of(model.number, model.design)
         allowed: dict[int, frozenset[str]] | None = {
             at: frozenset(types) for at, types in editor.allowed.items()
         }
-        most = everything(model.architecture, self._space.grids)
+        most = everything(model.design, self._space.choices)
         if allowed == {at: frozenset(types) for at, types in most.items()}:
             allowed = None
         made = replace(before, layers=frozenset(editor.chosen), draft=_form(editor.draft, model))
@@ -404,7 +406,9 @@ class Generate(Viewer):
 
     def _train(self, model: Model) -> None:
         made = self._offer
-        if made is None or self._drawing is not None or not made.trained:
+        if made is None or not made.trained:
+            return
+        if made.mode == "variations" and self._drawing is not None:
             return
         self._state.train(submissions(made))
         if made.mode == "variations":
@@ -412,7 +416,7 @@ class Generate(Viewer):
 
     def _keep_drawn(self, model: Model, drawn: Drawn, struck: frozenset[int] = frozenset()) -> None:
         settings = self._state.settings
-        chosen = settings.of(model.number, model.architecture)
+        chosen = settings.of(model.number, model.design)
         self._state.settings = settings.having(
             model.number, replace(chosen, drawn=drawn, struck=struck, seed=chosen.seed + 1)
         )
@@ -420,7 +424,7 @@ class Generate(Viewer):
     def _change_preview(self, model: Model, act: str, value: str) -> None:
         state = self._state
         settings = state.settings
-        chosen = settings.of(model.number, model.architecture)
+        chosen = settings.of(model.number, model.design)
         if act == "draw":
             state.settings = settings.having(model.number, chosen.redrawn())
             return
@@ -463,6 +467,18 @@ class Generate(Viewer):
     ) -> None:
         """Draw beside the session; only what was asked for last is taken."""
         self._drawing = asked
+        settings = self._state.settings
+
+        def work_and_draw() -> Drawn | str:
+            drawn = work()
+            if not isinstance(drawn, str):
+                # The chips of hundreds of cards are drawn here too, not on the session's turn.
+                design = model.design
+                chosen = replace(settings.of(model.number, design), drawn=drawn)
+                shown = settings.having(model.number, chosen)
+                made = offer(model, shown, self._space, {}, {}, None, 1)
+                offer_sheet.preview_html(made, design.parts)
+            return drawn
 
         def then(drawn: Drawn | str) -> None:
             if asked != self._drawing:
@@ -474,12 +490,12 @@ class Generate(Viewer):
             else:
                 self._keep_drawn(model, drawn, struck)
 
-        aside(self._state.turns, work, then)
+        aside(self._state.turns, work_and_draw, then)
 
 
 def _form(draft: Draft, model: Model) -> dict[str, Any] | None:
     """Give the JSON form of a draft; none where nothing was done yet."""
-    if draft.layers == model.architecture.layers and not draft.past and not draft.future:
+    if draft.layers == model.design.parts and not draft.past and not draft.future:
         return None
     return drafts.to_json(draft)
 

@@ -138,7 +138,7 @@ export function render({model, view}) {
     legend.replaceChildren(
       make("span", {class: "darkness", title: `${mode.better} is better; the scale never moves`},
         make("span", {class: "words"}, title), low, bar, high),
-      make("span", {}, "parameters", ...dots),
+      make("span", {}, model.words.size ?? "parameters", ...dots),
     )
     const marks = [
       ["initial", "sampled at the start"], ["spawned", "made from another model or by hand"],
@@ -149,12 +149,12 @@ export function render({model, view}) {
       ["family", "to the parent (solid) and children (dashed) of the inspected model"],
     ].map(([name, words]) => make("li", {}, make("i", {class: `mark ${name}`}), words))
     const chips = make("ul", {})
-    chips.innerHTML = chip_legend
+    chips.innerHTML = model.words.legend ?? chip_legend
     key.replaceChildren(
       make("h3", {}, "Circles and lines"), make("ul", {}, ...marks),
-      make("p", {}, `${mode.better} is better, from chance level to 1; larger has more parameters.`
+      make("p", {}, `${mode.better} is better, from chance level to 1; larger has more ${model.words.size ?? "parameters"}.`
         + " Neither scale moves when models arrive."),
-      make("h3", {}, "Chips: one block per layer, as high as its data is large"), chips,
+      make("h3", {}, model.words.chips ?? "Chips: one block per layer, as high as its data is large"), chips,
       make("p", {}, "Keys on the figure: arrows go from model to model, Enter keeps one in the"
         + " drawer and inspects it, + and − zoom, 0 shows all, Escape clears the selection."),
     )
@@ -245,7 +245,7 @@ export function render({model, view}) {
 
   // On a map lengths are distances: a bar says how long some distance is.
   function place_scale() {
-    const words = spans[model.projection]
+    const words = model.words[model.projection] ?? spans[model.projection]
     const seen = plot_view()
     const wide = seen?.frame.bbox.width
     scale.hidden = words == null || !(wide > 0) || note.textContent !== ""
@@ -893,6 +893,10 @@ export function render({model, view}) {
     const before = event.shiftKey ? model.selection : []
     model.send_msg({select: [...new Set([...before, ...found])]})
   })
+  // Else Chromium takes a quick drag by finger for a fling, and loses the next tap.
+  plot.addEventListener("touchmove", (event) => {
+    if (roped.length > 0 && event.cancelable) event.preventDefault()
+  }, {passive: false})
   plot.addEventListener("pointercancel", () => {
     roped = []
     paint_lit()

@@ -85,7 +85,7 @@ STYLE = """
 .muted { color: var(--remap-muted); }
 label { display: inline-flex; gap: 6px; align-items: center; white-space: nowrap; }
 input, select {
-  width: 8em; padding: 3px 6px; color: var(--remap-text); font: inherit;
+  width: 9em; padding: 3px 6px; color: var(--remap-text); font: inherit;
   background: var(--remap-surface); border: 1px solid var(--remap-border); border-radius: 6px;
 }
 select { width: auto; }
@@ -292,7 +292,7 @@ class Queue(Viewer):
         self.head = Sheet(self._act, stylesheets=[STYLE], css_classes=["remap-queue-head"])
         self.bell = Bell(margin=(0, 0, 0, 6))
         self.table = LiveTable(
-            COLUMNS,
+            wording.titled(COLUMNS, state.study.data.terms),
             self._rows,
             label="Queue: models that wait, train or were trained",
             empty=f"No models here.\nTo sample and train some, run: remap sample {path}",
@@ -346,7 +346,7 @@ class Queue(Viewer):
         if field == "loss":
             losses = [epoch.train_loss for epoch in line.epochs]
             return sparkline.curve(losses, slots=line.model.wanted_epochs, label="training loss")
-        return snac.svg(line.model.architecture, "small")
+        return snac.svg(line.model.design, "small")
 
     # What a person does
 

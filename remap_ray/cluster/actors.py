@@ -9,6 +9,7 @@ is imported, so it must be what imports this module.
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import signal
 import threading
@@ -37,13 +38,14 @@ from remap_ray.cluster.pool import Event, Failed, Lost, last
 from remap_ray.cluster.projector import Projector
 from remap_ray.cluster.scheduler import Scheduler
 from remap_ray.errors import DataError, RayFailed, RemapError, TrainingFailed
-from remap_ray.space import Architecture
+from remap_ray.space import Design
 from remap_ray.study import Holder, Layout, Lease, Placement, Study, take_lease
+from remap_ray.training.task import Checkpoint, Task
 from remap_ray.training.task import Event as TrainingEvent
-from remap_ray.training.task import Task
 
 if TYPE_CHECKING:
     from remap_ray.training.tensors import Prepared
+    from remap_ray.training.ways import Ready
 
 __all__ = ["RayMapper", "RayPool", "drive", "start_ray"]
 
@@ -58,9 +60,19 @@ MOST_STILL_BORN = 5
 BUSY_PAUSE, IDLE_PAUSE = 0.01, 0.1
 """Seconds between two steps of the scheduler, while it has work and while it has none."""
 
-START_TRIES = 2
+EVENT_SECONDS = 0.05
+"""Longest time between two steps while trainers are at work, who wake it by their events."""
+
+END_SECONDS = 0.02
+"""How long the end of a training is waited for after a checkpoint, which it often follows."""
+
+START_TRIES = 4
+"""Where Ray's start took too long, as on a busy machine: nobody may be there to try again."""
 
 OUT_OF_MEMORY = "killed: out of memory"
+
+GIVE_WAY = 5
+"""By how much a trainer's priority is lowered (nice)."""
 
 Tick = Callable[[], None]
 
@@ -81,12 +93,13 @@ class Trainer:
     """
 
     def __init__(self, parts: list[Ref], plan: Plan) -> None:
-        self._data = _prepare(parts, plan)
+        give_way()
+        self._data = _ready(parts, plan)
         self._stopped: set[int] = set()
 
     def train(self, job: int, task: Task) -> Iterator[TrainingEvent | Failed]:
         """Train one task, streaming its events; a task that cannot be trained ends `Failed`."""
-        from remap_ray.training.trainer import train
+        from remap_ray.training.ways import train
 
         try:
             yield from train(task, self._data, lambda: job in self._stopped)
@@ -100,8 +113,23 @@ class Trainer:
         self._stopped.add(job)
 
 
+def give_way() -> None:
+    """Let the page, the scheduler and all that a person works with go before this process."""
+    # Where there are no such priorities, trainers are as all others are.
+    if hasattr(os, "nice"):
+        os.nice(GIVE_WAY)
+
+
+def _ready(parts: list[Ref], plan: Plan) -> Ready:
+    """Make this process ready to train, whatever the data are."""
+    from remap_ray.training import ways
+
+    # The references come in a list so that this process maps the data itself.
+    return ways.table(ray.get(parts)) or _prepare(parts, plan)
+
+
 def _prepare(parts: list[Ref], plan: Plan) -> Prepared:
-    """Make this process ready to train: its threads, its device, the data on it."""
+    """Make this process ready to train networks: its threads, its device, the data on it."""
     import torch
 
     from remap_ray.training.tensors import prepare
@@ -113,8 +141,7 @@ def _prepare(parts: list[Ref], plan: Plan) -> Prepared:
     if plan.gpus_each and ray.get_gpu_ids() and torch.cuda.is_available():
         device = torch.device("cuda")
         torch.cuda.set_per_process_memory_fraction(min(plan.gpus_each, 1.0))
-    # The references come in a list so that this process maps the data itself.
-    train, validation = ray.get(parts)
+    train, validation, _ = ray.get(parts)
     return prepare(train, validation, device)
 
 
@@ -221,10 +248,27 @@ class RayPool:
             while number in self._running and one.events.next_ready():
                 event = _next(one.events, one.kills)
                 found.append((number, event))
+                if isinstance(event, Checkpoint):
+                    # So that who ends gets another model before the disk has this one's file.
+                    ray.wait([one.events], timeout=END_SECONDS, fetch_local=False)
                 if last(event):
                     del self._running[number]
                     self._free(one.trainer, lost=isinstance(event, Lost))
         return found
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until a trainer has something to tell, at most so long.
+
+        Returns
+        -------
+        bool
+            False where none is at work that could: it has not waited then.
+        """
+        heard = [one.events for one in self._running.values() if not one.events.is_finished()]
+        heard += [ready for _, ready in self._starting]
+        if heard:
+            ray.wait(heard, timeout=seconds, fetch_local=False)
+        return bool(heard)
 
     def _free(self, trainer: _Hired, *, lost: bool) -> None:
         room = self._hired() < self._plan.workers
@@ -317,7 +361,7 @@ class RayMapper:
         made = ray.remote(Projector).options(num_cpus=0, max_restarts=0, scheduling_strategy=beside)
         return made.remote(**Projector.state_of(self._study))
 
-    def add(self, number: int, architecture: Architecture, predictions: NDArray[np.uint8]) -> None:
+    def add(self, number: int, architecture: Design, predictions: NDArray[np.uint8]) -> None:
         """Hand over a model that is done."""
         self._pending.append(self._actor.add.remote([(number, architecture, predictions)]))
 
@@ -396,7 +440,7 @@ class SchedulerHost:
                     bfloat16=bfloat16,
                 )
                 try:
-                    self._run(scheduler, until_done=until_done)
+                    self._run(scheduler, pool, until_done=until_done)
                 finally:
                     scheduler.close()
             finally:
@@ -404,7 +448,7 @@ class SchedulerHost:
                     pool.close()
                 lease.release()
 
-    def _run(self, scheduler: Scheduler, *, until_done: bool) -> None:
+    def _run(self, scheduler: Scheduler, pool: RayPool, *, until_done: bool) -> None:
         deadline: float | None = None
         while True:
             busy = scheduler.step()
@@ -419,9 +463,10 @@ class SchedulerHost:
                 time.sleep(BUSY_PAUSE)
             elif until_done and not busy:
                 return
-            else:
-                waits = scheduler.held and not scheduler.running
-                self._stop.wait(BUSY_PAUSE if busy and not waits else IDLE_PAUSE)
+            elif scheduler.held and not scheduler.running:
+                self._stop.wait(IDLE_PAUSE)
+            elif not pool.wait(EVENT_SECONDS):
+                self._stop.wait(BUSY_PAUSE if busy else IDLE_PAUSE)
 
     def stop(self) -> None:
         """End `run` soon: running models stop within a batch and go back to the queue."""
@@ -455,7 +500,7 @@ def _bfloat16(lease: Lease, parts: list[Ref], planned: Plan) -> bool:
 
 
 def _put_parts(study: Study) -> list[Ref]:
-    """Load the study's data and put the two parts that training sees into the object store."""
+    """Load the study's data and put what training sees of them into the object store."""
 
     from remap_ray.training import datasets
 
@@ -466,7 +511,7 @@ def _put_parts(study: Study) -> list[Ref]:
             "put the old data back, or start a new study",
             Path(study.data.source),
         )
-    return [ray.put(data.train), ray.put(data.validation)]
+    return [ray.put(one) for one in (data.train, data.validation, data.columns)]
 
 
 def drive(path: Path, wanted: Wanted, store_bytes: int, *, until_done: bool, tick: Tick) -> bool:

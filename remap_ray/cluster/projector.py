@@ -15,16 +15,17 @@ from typing import Any, Protocol, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from remap_ray.projection import mds, otmann, predictions
+from remap_ray.projection import mds, predictions
 from remap_ray.projection.columns import Columns
 from remap_ray.projection.landmarks import LANDMARKS
-from remap_ray.space import Architecture
+from remap_ray.projection.structures import Structure, structure_of
+from remap_ray.space import Design
 from remap_ray.study import MAPS, Layout, Placement, Study
 
 __all__ = ["ENOUGH", "Finished", "InlineMapper", "Point", "Projector"]
 
-Finished: TypeAlias = tuple[int, Architecture, NDArray[np.uint8]]
-"""A model that is done: number, architecture, predicted labels (n,)."""
+Finished: TypeAlias = tuple[int, Design, NDArray[np.uint8]]
+"""A model that is done: number, design, predicted labels (n,)."""
 
 Point: TypeAlias = Layout | Placement
 
@@ -73,7 +74,7 @@ class Projector:
         for model in study.models():
             labels = study.predictions(model.number)
             if labels is not None:
-                models.append((model.number, model.architecture, labels))
+                models.append((model.number, model.design, labels))
         layouts = []
         for name in MAPS:
             layout = study.layout(name)
@@ -115,24 +116,34 @@ class _Measured(Protocol):
 @final
 class _Structures:
     def __init__(self) -> None:
-        self._features: list[otmann.Features] = []
-        self._networks = otmann.Networks.of(())
+        self._features: list[Any] = []
+        self._known: tuple[Structure, Any] | None = None
 
     def extend(self, models: Sequence[Finished]) -> None:
-        features = [otmann.features(one[1]) for one in models]
+        if not models:
+            return
+        # All designs of a study are of one space: the first says which distance it is.
+        known, pack = self._known or (structure := structure_of(models[0][1]), structure.pack(()))
+        features = [known.features(one[1]) for one in models]
         self._features += features
-        self._networks = self._networks.plus(otmann.Networks.of(features))
+        self._known = known, known.join(pack, features)
 
     def change(self, _index: int, _one: Finished, /) -> bool:
         # A model's architecture never changes.
         return False
 
     def row(self, one: Finished) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = otmann.distances([one[1]], self._networks)[0]
+        known, pack = self._measured()
+        found: NDArray[np.float64] = known.distances([known.features(one[1])], pack)[0]
         return found
 
     def rows(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
-        return otmann.distances([self._features[index] for index in indices], self._networks)
+        known, pack = self._measured()
+        return known.distances([self._features[index] for index in indices], pack)
+
+    def _measured(self) -> tuple[Structure, Any]:
+        assert self._known is not None, "models are measured against those that were added"
+        return self._known
 
 
 @final
@@ -303,7 +314,7 @@ class InlineMapper:
         self._projector = projector
         self._points: list[Point] = []
 
-    def add(self, number: int, architecture: Architecture, labels: NDArray[np.uint8]) -> None:
+    def add(self, number: int, architecture: Design, labels: NDArray[np.uint8]) -> None:
         """Map a model that is done."""
         self._points += self._projector.add([(number, architecture, labels)])
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from remap_ray.cluster.plan import Plan
 from remap_ray.cluster.pool import Event, Failed, Lost, Pool, last
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Architecture
+from remap_ray.space import Design
 from remap_ray.study import Epoch, Layout, Lease, Model, Placement, Status, Wished
 from remap_ray.training.task import Checkpoint, EpochDone, Stopped, Task, Trained
 
@@ -43,7 +43,7 @@ Replan: TypeAlias = Callable[[Wished], Plan]
 class Mapper(Protocol):
     """What a scheduler needs of the projector."""
 
-    def add(self, number: int, architecture: Architecture, predictions: NDArray[np.uint8]) -> None:
+    def add(self, number: int, architecture: Design, predictions: NDArray[np.uint8]) -> None:
         """Hand over a model that is done."""
         ...
 
@@ -231,7 +231,7 @@ class Scheduler:
         self.pool.start(
             model.number,
             Task(
-                model.architecture,
+                model.design,
                 self.study.recipe,
                 model.seed,
                 model.wanted_epochs,
@@ -265,7 +265,7 @@ class Scheduler:
                 )
                 stopped = early if event.early else None
                 if self.lease.finish(number, event.predictions, event.weights, stopped):
-                    self.mapper.add(number, model.architecture, event.predictions)
+                    self.mapper.add(number, model.design, event.predictions)
                     self._settled = False
             case Stopped() if number in self._cancelling:
                 self.lease.record_cancelled(number)

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -16,11 +17,12 @@ import torch
 from torch import nn
 
 from remap_ray.errors import DataError, InvalidRequest, RemapError
-from remap_ray.export import onnx_file
+from remap_ray.export import onnx_file, trees
 from remap_ray.export.card import card
 from remap_ray.export.measured import held_out, latency, measured
 from remap_ray.export.source import source
 from remap_ray.recipe import Recipe
+from remap_ray.space import BoostedTrees
 from remap_ray.study import Model, Status, Study
 from remap_ray.training.checkpoint import load_weights
 from remap_ray.training.parts import Part
@@ -71,6 +73,7 @@ def export_model(
     picture: str = "",
     test: bool = True,
     onnx: bool | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Write a model as source, weights, ONNX, JSON, picture and card into a folder of its own.
 
@@ -87,6 +90,8 @@ def export_model(
         Whether to load the data and measure the model on the test part.
     onnx
         Whether to write ONNX; by default where its libraries are installed.
+    progress
+        Told what is being done, in words, each time that something is begun.
 
     Raises
     ------
@@ -97,9 +102,14 @@ def export_model(
     model = study.model(number)
     folder = Path(folder).expanduser().absolute()
     _check_free(folder)
+    if isinstance(model.design, BoostedTrees):
+        return _trees(study, model, model.design, folder, picture, test=test, onnx=onnx)
     weights, network = _weights(study, model)
     classes = study.data.class_names
+    if test:
+        progress("its data are loaded")
     part: Part | None = held_out(study) if test else None
+    progress("its source is written and tried")
     known = _made_up(study) if part is None else part
     raw = torch.from_numpy(known.images)
     seen = _seen(known, study.recipe)
@@ -118,6 +128,7 @@ def export_model(
     if onnx is None and not onnx_file.is_there():
         says = "No ONNX file: its libraries are not installed (`remap-nas[export]`)."
     elif onnx is not False:
+        progress("its ONNX file is made and tried")
         files["model.onnx"], apart = onnx_file.onnx_bytes(network, raw, study.recipe.channels)
         count = min(len(seen), onnx_file.ITEMS)
         says = (
@@ -125,6 +136,7 @@ def export_model(
             f"on {count:,} {'made-up' if part is None else 'test'} images its logits differ from "
             f"torch's by at most {apart:.1g}."
         )
+    progress("it is measured")
     found = None if part is None else measured(network, seen, len(classes))
     files["README.md"] = card(
         study,
@@ -140,12 +152,35 @@ def export_model(
     return Exported(folder, tuple(files), None if found is None else found.accuracy, says)
 
 
+def _trees(
+    study: Study,
+    model: Model,
+    design: BoostedTrees,
+    folder: Path,
+    picture: str,
+    *,
+    test: bool,
+    onnx: bool | None,
+) -> Exported:
+    if onnx:
+        raise InvalidRequest(
+            f"{model.name} is made of trees, of which no ONNX file is written; leave --onnx out"
+        )
+    files, accuracy = trees.files_of(
+        study, model, design, _bytes(study, model), test=test, processor=_processor()
+    )
+    if picture:
+        files["snac.svg"] = picture.encode()
+    _write(folder, files)
+    return Exported(folder, tuple(files), accuracy, "No ONNX file: it is made of trees.")
+
+
 def _check_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidRequest(f"{folder} exists and is not empty; name a folder that is not there")
 
 
-def _weights(study: Study, model: Model) -> tuple[bytes, nn.Sequential]:
+def _bytes(study: Study, model: Model) -> bytes:
     if model.status is not Status.DONE:
         raise InvalidRequest(
             f"{model.name} is {model.status}, and has no weights to export; export a model that "
@@ -153,11 +188,15 @@ def _weights(study: Study, model: Model) -> tuple[bytes, nn.Sequential]:
         )
     path = study.weights_path(model.number)
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(
             f"the weights of {model.name} cannot be read ({error.strerror}): {path}", path
         ) from error
+
+
+def _weights(study: Study, model: Model) -> tuple[bytes, nn.Sequential]:
+    data = _bytes(study, model)
     network: Any = load_weights(model.architecture, data)
     return data, network.to(memory_format=torch.channels_last)
 

@@ -31,6 +31,7 @@ from remap_ray.study.records import Thumbnail
 from remap_ray.version import VERSION
 
 __all__ = [
+    "DATA",
     "DATABASE",
     "IMAGES",
     "SPACE",
@@ -51,10 +52,13 @@ SPACE = "space.toml"
 IMAGES = "validation.npy"
 """The validation part's images as a person sees them, uint8 (n, H, W) or (n, H, W, 3)."""
 
+DATA = "data.npz"
+"""The data set itself, where it came from memory and can be found nowhere else."""
+
 PART = f"{DATABASE}.part"
 LEFTOVERS = frozenset(
     [f"{PART}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")]
-    + [SPACE, f"{SPACE}.part", IMAGES, f"{IMAGES}.part"]
+    + [f"{name}{suffix}" for name in (SPACE, IMAGES, DATA) for suffix in ("", ".part")]
 )
 """What a crash while creating may leave; the next attempt starts from these anew."""
 
@@ -65,6 +69,7 @@ def create(
     thumbnails: Iterable[Thumbnail],
     space: str,
     images: NDArray[np.uint8] | None = None,
+    arrays: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Make the directory and database of a new study.
 
@@ -81,6 +86,8 @@ def create(
         What is kept as `SPACE`; nothing is where it is empty.
     images
         What is kept as `IMAGES`; without it there is no such file.
+    arrays
+        What is kept as `DATA`, likewise.
 
     Raises
     ------
@@ -103,6 +110,8 @@ def create(
                     write_whole(path / SPACE, space.encode())
                 if images is not None:
                     write_whole(path / IMAGES, _npy(images))
+                if arrays is not None:
+                    write_whole(path / DATA, _npz(arrays))
                 (path / PART).rename(path / DATABASE)
             except BaseException:
                 _remove_leftovers(path)
@@ -143,6 +152,13 @@ def _fill(
 def _npy(array: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    file = io.BytesIO()
+    named: dict[str, Any] = dict(arrays)
+    np.savez_compressed(file, **named)
     return file.getvalue()
 
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -103,6 +104,9 @@ class Study(Wishes):
         self.name: str = row["name"]
         self.created = datetime.fromisoformat(row["created"])
         self.data: DataSummary = rows.summary(row["data"])
+        if self.data.source == directory.DATA:
+            # Kept beside the database, wherever that is by now.
+            self.data = replace(self.data, source=str(path / directory.DATA))
         self.recipe = Recipe.from_dict(row["recipe"])
         self.space: str = row["space"]
         self.seed: int = row["seed"]
@@ -122,6 +126,7 @@ class Study(Wishes):
         clock: Callable[[], float] = time.time,
         space_toml: str = "",
         images: NDArray[np.uint8] | None = None,
+        arrays: Mapping[str, NDArray[Any]] | None = None,
     ) -> Study:
         """Create a study in a directory that does not exist or is empty.
 
@@ -134,6 +139,9 @@ class Study(Wishes):
         space, space_toml
             The name of the space that its models are sampled from, and the text that
             is kept of it beside the database.
+        arrays
+            The data set as a ``.npz`` holds it, where it is to be kept in the study itself;
+            ``data.source`` is then `directory.DATA`.
 
         Raises
         ------
@@ -153,6 +161,7 @@ class Study(Wishes):
             thumbnails,
             space_toml,
             images,
+            arrays,
         )
         return Study(path.absolute(), clock)
 

@@ -17,7 +17,7 @@ import numpy as np
 from remap_ray.errors import DataError
 from remap_ray.training.download import Progress, fetch, quiet
 from remap_ray.training.parts import DataSet, Images, Labels, Part, divide, take
-from remap_ray.training.places import cache_of, given_for
+from remap_ray.training.places import Places, found_or_fetched
 
 __all__ = ["ARCHIVE", "CLASS_NAMES", "FILES", "NAME", "OFFICIAL", "Origin", "load", "read"]
 
@@ -72,7 +72,7 @@ OFFICIAL = Origin(
 
 def load(
     seed: int,
-    folder: Path | None = None,
+    places: Places | None = None,
     origin: Origin = OFFICIAL,
     progress: Progress = quiet,
 ) -> DataSet:
@@ -82,9 +82,8 @@ def load(
     ----------
     seed
         Decides which images are for validation.
-    folder
-        Where to look and to download to. Without it, ``$REMAP_DATA/cifar10`` is looked into,
-        then the user's cache, which takes the download.
+    places
+        Where to look; None is `Places.of` this machine.
     origin
         Where to download from.
 
@@ -93,19 +92,12 @@ def load(
     DataError
         Where it is nowhere and cannot be downloaded, or is damaged.
     """
-    cache = folder or cache_of(NAME)
-    places = (cache,) if folder else (*given_for(NAME), cache)
-    for place in places:
-        if is_here(place):
-            return read(place, seed, NAME)
-    try:
-        fetch(origin.address, cache / ARCHIVE, origin.sha256, progress=progress)
-    except DataError as error:
-        looked = ", ".join(map(str, places))
-        raise DataError(
-            f"CIFAR-10 is in none of {looked}, and {error}; {WAYS_OUT}", error.path
-        ) from error
-    return read(cache, seed, NAME)
+
+    def fetch_into(folder: Path) -> None:
+        fetch(origin.address, folder / ARCHIVE, origin.sha256, progress=progress)
+
+    places = places or Places.of(NAME)
+    return read(found_or_fetched("CIFAR-10", places, is_here, fetch_into, WAYS_OUT), seed, NAME)
 
 
 def is_here(folder: Path) -> bool:

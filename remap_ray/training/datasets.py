@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from remap_ray.errors import DataError, InvalidRequest
-from remap_ray.training import cifar10, fashion_mnist, image_folder, npz, quickdraw
+from remap_ray.training import cifar10, image_folder, mnist_family, npz, quickdraw, tables
 from remap_ray.training.download import Progress, quiet
 from remap_ray.training.parts import DataSet, Images, Part, divided
 from remap_ray.training.thumbnails import thumbnails, viewable
@@ -33,13 +34,14 @@ def load(
     A name that REMAP knows is tried first (write ``./digits`` for a folder of
     that name), then a path: a ``.npz`` file (`remap_ray.training.npz.read`), a
     folder of images per class (`remap_ray.training.image_folder.read`), or a
-    folder with Fashion-MNIST's four files, with CIFAR-10's binary version, or with
+    folder with four files of the MNIST family, with CIFAR-10's binary version, or with
     a ``.npy`` per class as those of Quick Draw.
 
     Parameters
     ----------
     name_or_path
-        ``digits``, ``fashion-mnist``, ``cifar10``, ``quickdraw-paper`` or a path.
+        ``digits``, ``fashion-mnist``, ``mnist``, ``kmnist``, ``cifar10``, ``quickdraw-paper``, a
+        table (``breast-cancer``, ``wine``) or a path.
     seed
         Decides which image is in which part; the same seed gives the same
         parts on every machine.
@@ -59,8 +61,8 @@ def load(
     """
     if seed < 0:
         raise InvalidRequest(f"the seed must not be negative, not {seed}")
-    if name_or_path in _NAMED and directory is not None:
-        return _from_path(str(directory), seed)
+    if directory is not None:
+        return _from_directory(name_or_path, _absolute(directory), seed)
     if name_or_path in _NAMED:
         return _NAMED[name_or_path](seed, progress)
     return _from_path(name_or_path, seed)
@@ -93,6 +95,8 @@ def fingerprint(data_set: DataSet) -> str:
     """
     digest = hashlib.blake2b(digest_size=FINGERPRINT_DIGITS // 2)
     digest.update(repr(data_set.class_names).encode())
+    if data_set.columns is not None:
+        digest.update(repr(data_set.columns).encode())
     for part in (data_set.train, data_set.validation):
         digest.update(f"{part.images.shape} {part.images.dtype.name}".encode())
         for array in (part.labels, part.images):
@@ -106,6 +110,13 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100
 
 
+def _from_directory(name: str, path: Path, seed: int) -> DataSet:
+    for member in mnist_family.MEMBERS:
+        if member.name == name:
+            return mnist_family.read(path, seed, str(path), member)
+    return _from_path(str(path), seed)
+
+
 def _from_path(text: str, seed: int) -> DataSet:
     known = f"known are {', '.join(NAMES)}, and the path of a .npz or of a folder of images"
     if not text.strip():
@@ -116,8 +127,8 @@ def _from_path(text: str, seed: int) -> DataSet:
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(f"there is no data set {text!r} ({error}); {known} per class") from error
     if is_folder:
-        if len(fashion_mnist.missing(path)) < len(fashion_mnist.FILES):
-            return fashion_mnist.read(path, seed, str(path))
+        if mnist_family.is_here(path):
+            return mnist_family.read_unknown(path, seed)
         if cifar10.is_here(path):
             return cifar10.read(path, seed, str(path))
         if quickdraw.is_here(path):
@@ -144,11 +155,16 @@ def _digits(seed: int, _: Progress) -> DataSet:
     return divided("digits", "digits", images, labels, class_names, seed)
 
 
+def _member(member: mnist_family.Member, seed: int, progress: Progress) -> DataSet:
+    return mnist_family.load(member, seed, progress=progress)
+
+
 _NAMED: dict[str, Callable[[int, Progress], DataSet]] = {
     "digits": _digits,
-    fashion_mnist.NAME: lambda seed, progress: fashion_mnist.load(seed, progress=progress),
+    **{member.name: partial(_member, member) for member in mnist_family.MEMBERS},
     cifar10.NAME: lambda seed, progress: cifar10.load(seed, progress=progress),
     quickdraw.NAME: lambda seed, progress: quickdraw.load(seed, progress=progress),
+    **{name: lambda seed, _, name=name: tables.load(name, seed) for name in tables.NAMES},  # type: ignore[misc]
 }
 
 NAMES = tuple(_NAMED)

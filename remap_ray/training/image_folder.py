@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image, ImageOps
 from remap_ray.errors import DataError
 from remap_ray.training.parts import DataSet, Labels, divided
 
-__all__ = ["ENDINGS", "read"]
+__all__ = ["DEEP_MODES", "ENDINGS", "joined", "pixels_of", "read"]
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 
@@ -108,8 +109,13 @@ def _stack(paths: list[Path]) -> NDArray[np.uint8]:
                 path,
             )
         images.append(image)
+    return joined(images)
+
+
+def joined(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Make (N, C, H, W) of images of one size, each (1, H, W) or (3, H, W)."""
     channels = max(len(image) for image in images)
-    stacked = np.empty((len(images), channels, *first.shape[1:]), np.uint8)
+    stacked = np.empty((len(images), channels, *images[0].shape[1:]), np.uint8)
     for index, image in enumerate(images):
         stacked[index] = image
     return stacked
@@ -120,7 +126,7 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as file:
             mode = file.mode
-            pixels = None if mode.startswith(DEEP_MODES) else _decode(file)
+            pixels = None if mode.startswith(DEEP_MODES) else pixels_of(file)
     except (
         OSError,
         SyntaxError,
@@ -139,15 +145,16 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
             "set as a .npz of float32",
             path,
         )
-    grey = bool((pixels == pixels[:1]).all())
-    return np.ascontiguousarray(pixels[:1] if grey else pixels)
+    return pixels
 
 
-def _decode(file: Image.Image) -> NDArray[np.uint8]:
-    """Give red, green and blue (3, H, W) of an image as a viewer would show it."""
+def pixels_of(file: Image.Image) -> NDArray[np.uint8]:
+    """Give an image as a viewer would show it: (1, H, W) where it is grey, else (3, H, W)."""
     upright = ImageOps.exif_transpose(file)
     if upright.has_transparency_data:
         clear = upright.convert("RGBA")
         upright = Image.new("RGBA", clear.size, "white")
         upright.alpha_composite(clear)
-    return np.asarray(upright.convert("RGB")).transpose(2, 0, 1)
+    pixels = np.asarray(upright.convert("RGB")).transpose(2, 0, 1)
+    grey = bool((pixels == pixels[:1]).all())
+    return np.ascontiguousarray(pixels[:1] if grey else pixels)

@@ -1,21 +1,79 @@
-"""Where the files of a named data set may lie on this machine."""
+"""Where the files of a named data set may lie on this machine, and how they get there."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import platformdirs
 
-__all__ = ["cache_of", "given_for"]
+from remap_ray.errors import DataError
+
+__all__ = ["Places", "found_or_fetched"]
 
 
-def given_for(name: str) -> tuple[Path, ...]:
-    """Give ``$REMAP_DATA/NAME``, or nothing where that is not set: only ever read."""
-    given = os.environ.get("REMAP_DATA")
-    return (Path(given).expanduser() / name,) if given else ()
+@final
+@dataclass(frozen=True)
+class Places:
+    """Where files may lie.
+
+    Parameters
+    ----------
+    installed
+        Folders to look into, in this order, and never to write to.
+    cache
+        The folder to look into last, and to download into.
+    """
+
+    installed: tuple[Path, ...]
+    cache: Path
+
+    @staticmethod
+    def of(name: str, *packaged: Path) -> Places:
+        """Give ``$REMAP_DATA/NAME``, where packages put the set, and the user's cache."""
+        given = os.environ.get("REMAP_DATA")
+        ours = (Path(given).expanduser() / name,) if given else ()
+        cache = platformdirs.user_cache_path("remap", appauthor=False) / name
+        return Places((*ours, *packaged), cache)
 
 
-def cache_of(name: str) -> Path:
-    """Give the folder of a data set in the user's cache, which takes downloads."""
-    return platformdirs.user_cache_path("remap", appauthor=False) / name
+def found_or_fetched(
+    title: str,
+    places: Places,
+    is_here: Callable[[Path], bool],
+    fetch_into: Callable[[Path], None],
+    ways_out: str,
+) -> Path:
+    """Give the folder that a data set lies in, having downloaded it where it was in none.
+
+    Parameters
+    ----------
+    title
+        What people call the set, for the error.
+    is_here
+        Whether a folder holds all of it.
+    fetch_into
+        Downloads what a folder lacks.
+    ways_out
+        What a person can do where that fails, for the error.
+
+    Raises
+    ------
+    DataError
+        Where it is nowhere and cannot be downloaded.
+    """
+    folders = (*places.installed, places.cache)
+    for folder in folders:
+        if is_here(folder):
+            return folder
+    try:
+        fetch_into(places.cache)
+    except DataError as error:
+        looked = ", ".join(map(str, folders))
+        raise DataError(
+            f"{title} is in none of {looked}, and {error}; {ways_out}", error.path
+        ) from (error)
+    return places.cache

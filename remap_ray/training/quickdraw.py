@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from remap_ray.errors import DataError
 from remap_ray.training.download import Progress, fetch_start, quiet
 from remap_ray.training.parts import DataSet, Images, Labels, Part, divide, take
-from remap_ray.training.places import cache_of, given_for
+from remap_ray.training.places import Places, found_or_fetched
 
 __all__ = ["ADDRESS", "CLASS_NAMES", "NAME", "PER_CLASS", "is_here", "load", "read"]
 
@@ -56,7 +56,7 @@ WAYS_OUT = "put the classes' official .npy files into a folder and give that fol
 
 def load(
     seed: int,
-    folder: Path | None = None,
+    places: Places | None = None,
     address: str = ADDRESS,
     progress: Progress = quiet,
     per_class: int = PER_CLASS,
@@ -69,35 +69,34 @@ def load(
     ----------
     seed
         Decides which sketches are for validation.
-    folder
-        Where to look and to download to. Without it, ``$REMAP_DATA/quickdraw-paper`` is looked
-        into, then the user's cache, which takes the download.
+    places
+        Where to look; None is `Places.of` this machine.
 
     Raises
     ------
     DataError
         Where a class is nowhere and cannot be downloaded, or is damaged.
     """
-    cache = folder or cache_of(NAME)
-    places = (cache,) if folder else (*given_for(NAME), cache)
-    for place in places:
-        if all((place / f"{name}.npy").is_file() for name in CLASS_NAMES):
-            return read(place, seed, NAME, CLASS_NAMES, per_class)
-    for name in CLASS_NAMES:
-        target = cache / f"{name}.npy"
-        if target.is_file():
-            continue
-        url = f"{address}{urllib.parse.quote(name)}.npy"
-        try:
+
+    def fetch_into(folder: Path) -> None:
+        for name in _lacking(folder):
+            target = folder / f"{name}.npy"
+            url = f"{address}{urllib.parse.quote(name)}.npy"
             data = fetch_start(url, HEADER + per_class * SIDE**2, target, progress=progress)
-            sketches = _first(target, data, per_class)
-            _write(target, sketches)
-        except DataError as error:
-            looked = ", ".join(map(str, places))
-            raise DataError(
-                f"{NAME} is in none of {looked}, and {error}; {WAYS_OUT}", error.path
-            ) from error
-    return read(cache, seed, NAME, CLASS_NAMES, per_class)
+            _write(target, _first(target, data, per_class))
+
+    folder = found_or_fetched(
+        NAME,
+        places or Places.of(NAME),
+        lambda folder: not _lacking(folder),
+        fetch_into,
+        WAYS_OUT,
+    )
+    return read(folder, seed, NAME, CLASS_NAMES, per_class)
+
+
+def _lacking(folder: Path) -> list[str]:
+    return [name for name in CLASS_NAMES if not (folder / f"{name}.npy").is_file()]
 
 
 def is_here(folder: Path) -> bool:

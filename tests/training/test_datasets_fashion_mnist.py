@@ -15,17 +15,18 @@ import numpy as np
 import pytest
 
 from remap_ray.errors import DataError
-from remap_ray.training import datasets, fashion_mnist
+from remap_ray.training import datasets, mnist_family
 from remap_ray.training.download import fetch
-from remap_ray.training.fashion_mnist import (
+from remap_ray.training.mnist_family import (
+    FASHION,
     FILES,
     TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,
     TRAIN_LABELS,
     Origin,
-    Places,
 )
+from remap_ray.training.places import Places
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
@@ -147,10 +148,10 @@ def test_the_parts_hold_the_images_of_the_files_with_their_labels(folder):
 
 def test_the_source_of_a_given_directory_loads_the_same_again(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    first = datasets.load("fashion-mnist", seed=5, directory=Path("given"))
+    first = datasets.load("given", seed=5)
     assert first.source == str(folder)
     again = datasets.load(first.source, seed=5)
-    assert again.name == "fashion-mnist"
+    assert again.name == "given"
     assert datasets.fingerprint(again) == datasets.fingerprint(first)
 
 
@@ -165,7 +166,7 @@ def test_the_environment_names_a_place_to_look_first(folder, tmp_path, monkeypat
 def test_without_the_environment_debians_folder_and_the_users_cache_remain(monkeypatch, tmp_path):
     monkeypatch.delenv("REMAP_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    places = Places.of_this_machine()
+    places = Places.of(FASHION.name, *FASHION.packaged)
     assert places.installed == (DEBIAN,)
     assert places.cache == tmp_path / "remap" / "fashion-mnist"
 
@@ -292,9 +293,9 @@ def test_another_set_of_the_family_under_the_same_names_is_noticed(tmp_path):
 
 @pytest.mark.promise("DATA-3")
 def test_what_is_nowhere_is_downloaded_once_and_found_from_then_on(site, places):
-    first = fashion_mnist.load(0, places, site.origin)
+    first = mnist_family.load(FASHION, 0, places, site.origin)
     assert sorted(site.asked) == sorted(FILES)
-    again = fashion_mnist.load(0, places, site.origin)
+    again = mnist_family.load(FASHION, 0, places, site.origin)
     assert len(site.asked) == len(FILES)
     assert again.source == first.source == "fashion-mnist"
     assert datasets.fingerprint(again) == datasets.fingerprint(first)
@@ -303,7 +304,7 @@ def test_what_is_nowhere_is_downloaded_once_and_found_from_then_on(site, places)
 
 def test_what_is_installed_is_not_downloaded(site, places):
     write(places.installed[0], small_files(train=240))
-    assert len(fashion_mnist.load(0, places, site.origin).train) == 200
+    assert len(mnist_family.load(FASHION, 0, places, site.origin).train) == 200
     assert site.asked == []
 
 
@@ -311,25 +312,25 @@ def test_an_incomplete_folder_is_passed_over(site, places):
     files = small_files()
     del files[TEST_LABELS]
     write(places.installed[0], files)
-    assert len(fashion_mnist.load(0, places, site.origin).test) == 20
+    assert len(mnist_family.load(FASHION, 0, places, site.origin).test) == 20
     assert sorted(site.asked) == sorted(FILES)
 
 
 def test_only_what_the_cache_lacks_is_downloaded(site, places):
     write(places.cache, {TRAIN_IMAGES: site.files[TRAIN_IMAGES]})
-    fashion_mnist.load(0, places, site.origin)
+    mnist_family.load(FASHION, 0, places, site.origin)
     assert sorted(site.asked) == sorted(set(FILES) - {TRAIN_IMAGES})
 
 
 def test_a_damaged_file_in_the_cache_can_be_deleted_and_comes_back(site, places):
-    fashion_mnist.load(0, places, site.origin)
+    mnist_family.load(FASHION, 0, places, site.origin)
     damaged = places.cache / TRAIN_LABELS
     damaged.write_bytes(b"")
     with pytest.raises(DataError, match="delete it to have it downloaded again") as caught:
-        fashion_mnist.load(0, places, site.origin)
+        mnist_family.load(FASHION, 0, places, site.origin)
     assert caught.value.path == damaged
     damaged.unlink()
-    assert len(fashion_mnist.load(0, places, site.origin).train) == 100
+    assert len(mnist_family.load(FASHION, 0, places, site.origin).train) == 100
 
 
 def both_ways_out(error):
@@ -340,7 +341,7 @@ def both_ways_out(error):
 def test_another_content_than_the_official_one_is_not_kept(site, places):
     wrong = replace(site.origin, sha256={**site.origin.sha256, TRAIN_LABELS: "0" * 64})
     with pytest.raises(DataError, match="not the expected file") as caught:
-        fashion_mnist.load(0, places, wrong)
+        mnist_family.load(FASHION, 0, places, wrong)
     assert both_ways_out(caught.value)
     assert [path.name for path in places.cache.iterdir()] == [TRAIN_IMAGES]
 
@@ -348,11 +349,11 @@ def test_another_content_than_the_official_one_is_not_kept(site, places):
 def test_a_transfer_that_breaks_off_leaves_no_half_file_and_can_be_repeated(site, places):
     site.cut.add(TRAIN_IMAGES)
     with pytest.raises(DataError, match=r"broke off after \d+ of \d+ bytes") as caught:
-        fashion_mnist.load(0, places, site.origin)
+        mnist_family.load(FASHION, 0, places, site.origin)
     assert both_ways_out(caught.value)
     assert not (places.cache / TRAIN_IMAGES).exists()
     site.cut.clear()
-    assert len(fashion_mnist.load(0, places, site.origin).train) == 100
+    assert len(mnist_family.load(FASHION, 0, places, site.origin).train) == 100
 
 
 def test_a_site_that_says_nothing_is_given_up(site, tmp_path):
@@ -366,7 +367,7 @@ def test_a_file_that_the_site_lacks_is_named(site, places):
     origin = site.origin
     del site.files[TEST_IMAGES]
     with pytest.raises(DataError, match=f"{TEST_IMAGES} could not be downloaded .*404"):
-        fashion_mnist.load(0, places, origin)
+        mnist_family.load(FASHION, 0, places, origin)
 
 
 def test_without_a_network_both_ways_out_are_told(site, places):
@@ -374,7 +375,7 @@ def test_without_a_network_both_ways_out_are_told(site, places):
         unused.bind(("127.0.0.1", 0))
         refusing = f"http://127.0.0.1:{unused.getsockname()[1]}/"
         with pytest.raises(DataError, match=r"could not be downloaded.*refused") as caught:
-            fashion_mnist.load(0, places, replace(site.origin, address=refusing))
+            mnist_family.load(FASHION, 0, places, replace(site.origin, address=refusing))
     assert both_ways_out(caught.value)
     assert str(places.installed[0]) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -383,7 +384,7 @@ def test_without_a_network_both_ways_out_are_told(site, places):
 def test_a_cache_that_cannot_be_written_is_named(site, places):
     places.cache.parent.write_text("a file where a folder should be")
     with pytest.raises(DataError, match="cannot be written to") as caught:
-        fashion_mnist.load(0, places, site.origin)
+        mnist_family.load(FASHION, 0, places, site.origin)
     assert both_ways_out(caught.value)
 
 
@@ -401,3 +402,68 @@ def test_only_web_addresses_are_fetched(tmp_path):
     with pytest.raises(DataError, match="no http or https address"):
         fetch((tmp_path / "secret").as_uri(), tmp_path / "copy", "0" * 64)
     assert not (tmp_path / "copy").exists()
+
+
+# The rest of the family
+
+
+@pytest.mark.promise("DATA-12")
+@pytest.mark.parametrize("member", [mnist_family.MNIST, mnist_family.KMNIST])
+def test_others_of_the_family_are_had_by_name(site, tmp_path, member):
+    places = Places((tmp_path / "installed",), tmp_path / "cache")
+    loaded = mnist_family.load(member, 0, places, site.origin)
+    assert (loaded.name, loaded.source, loaded.class_names) == (
+        member.name,
+        member.name,
+        member.class_names,
+    )
+    assert [len(part) for part in (loaded.train, loaded.validation, loaded.test)] == [100, 20, 20]
+    assert member.name in datasets.NAMES
+    origin = site.origin
+    del site.files[TRAIN_IMAGES]
+    with pytest.raises(DataError, match=f"{member.title} is in none of .*put the four official"):
+        mnist_family.load(member, 0, replace(places, cache=tmp_path / "other"), origin)
+
+
+def test_checksums_are_of_the_form_of_checksums_and_differ():
+    sums = [one for member in mnist_family.MEMBERS for one in member.official.sha256.values()]
+    assert len({*sums}) == 12
+    assert all(len(one) == 64 and int(one, 16) for one in sums)
+
+
+@pytest.mark.promise("DATA-12")
+def test_an_unknown_set_is_called_by_its_numbers(tmp_path):
+    """As EMNIST's letters are: names that begin with more, counted from 1, lying on their side."""
+    files = small_files()
+    upright = np.random.default_rng(1).integers(0, 256, (120, 4, 4), np.uint8)
+    folder = write(
+        tmp_path / "letters",
+        {
+            "emnist-letters-train-images-idx3-ubyte.gz": idx_file(upright.transpose(0, 2, 1)),
+            "emnist-letters-train-labels-idx1-ubyte.gz": idx_file(
+                (1 + np.arange(120) % 3).astype(np.uint8)
+            ),
+            "emnist-letters-test-images-idx3-ubyte.gz": idx_file(np.zeros((9, 4, 4), np.uint8)),
+            "emnist-letters-test-labels-idx1-ubyte.gz": idx_file(
+                (1 + np.arange(9) % 3).astype(np.uint8)
+            ),
+        },
+    )
+    loaded = datasets.load(str(folder))
+    assert (loaded.name, loaded.class_names) == ("letters", ("1", "2", "3"))
+    seen = {image.tobytes() for part in (loaded.train, loaded.validation) for image in part.images}
+    assert seen == {image.tobytes() for image in upright}
+    assert np.bincount(loaded.test.labels).tolist() == [3, 3, 3]
+    (folder / f"emnist-digits-{TRAIN_IMAGES}").write_bytes(files[TRAIN_IMAGES])
+    with pytest.raises(DataError, match="more than one set: emnist-digits-train"):
+        datasets.load(str(folder))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not DEBIAN.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
+)
+@pytest.mark.promise("DATA-12")
+def test_official_files_are_known_by_their_checksum_wherever_they_lie():
+    loaded = datasets.load(str(DEBIAN))
+    assert (loaded.name, loaded.class_names) == ("fashion-mnist", FASHION.class_names)

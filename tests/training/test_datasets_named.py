@@ -19,6 +19,7 @@ from remap_panel.progress import downloading
 from remap_ray.errors import DataError
 from remap_ray.training import cifar10, datasets, quickdraw
 from remap_ray.training.download import fetch
+from remap_ray.training.places import Places
 
 PER_CLASS = 40
 
@@ -146,15 +147,15 @@ def test_a_download_goes_on_where_it_broke_off(site: Site, tmp_path: Path, range
     origin = cifar10.Origin(site.address + cifar10.ARCHIVE, hashlib.sha256(archive).hexdigest())
     cache = tmp_path / "cache"
     with pytest.raises(DataError, match=r"broke off after 1000 of .*; put the official"):
-        cifar10.load(0, cache, origin)
+        cifar10.load(0, Places((), cache), origin)
     assert not cifar10.is_here(cache)
     told: list[tuple[str, int, int | None]] = []
-    loaded = cifar10.load(0, cache, origin, lambda *now: told.append(now))
+    loaded = cifar10.load(0, Places((), cache), origin, lambda *now: told.append(now))
     assert len(loaded.test) == 20
     assert site.asked == [(cifar10.ARCHIVE, None), (cifar10.ARCHIVE, "bytes=1000-")]
     assert told[-1] == (cifar10.ARCHIVE, len(archive), len(archive))
     assert [one.name for one in cache.iterdir()] == [cifar10.ARCHIVE]
-    cifar10.load(0, cache, origin)
+    cifar10.load(0, Places((), cache), origin)
     assert len(site.asked) == 2
 
 
@@ -215,8 +216,8 @@ def test_the_papers_sketches_are_downloaded_as_far_as_wanted(site: Site, tmp_pat
     site.breaks["nose.npy"] = 500
     cache = tmp_path / "cache"
     with pytest.raises(DataError, match=r"nose.npy could not be downloaded .*broke off"):
-        quickdraw.load(0, cache, site.address, per_class=PER_CLASS)
-    loaded = quickdraw.load(0, cache, site.address, per_class=PER_CLASS)
+        quickdraw.load(0, Places((), cache), site.address, per_class=PER_CLASS)
+    loaded = quickdraw.load(0, Places((), cache), site.address, per_class=PER_CLASS)
     # Six classes were here already.
     assert [name for name, _ in site.asked].count("face.npy") == 1
     assert all(wanted == f"bytes=0-{4095 + 784 * PER_CLASS}" for _, wanted in site.asked)
@@ -229,14 +230,14 @@ def test_the_papers_sketches_are_downloaded_as_far_as_wanted(site: Site, tmp_pat
     assert np.array_equal(held_out, drawn["apple"][32:PER_CLASS])
     seen = loaded.train.images[loaded.train.labels == apple].reshape(-1, 784)
     assert {one.tobytes() for one in seen} < {one.tobytes() for one in drawn["apple"][:32]}
-    again = quickdraw.load(0, cache, "http://127.0.0.1:9/", per_class=PER_CLASS)
+    again = quickdraw.load(0, Places((), cache), "http://127.0.0.1:9/", per_class=PER_CLASS)
     assert datasets.fingerprint(again) == datasets.fingerprint(loaded)
 
 
 def test_a_server_without_ranges_sends_no_more_than_is_wanted(site: Site, tmp_path: Path) -> None:
     site.ranges = False
     site.files = {f"{name}.npy": npy(array) for name, array in sketches().items()}
-    loaded = quickdraw.load(0, tmp_path, site.address, per_class=10)
+    loaded = quickdraw.load(0, Places((), tmp_path), site.address, per_class=10)
     assert len(loaded.train) + len(loaded.validation) + len(loaded.test) == 100
 
 
@@ -289,7 +290,7 @@ def test_what_a_server_sends_instead_of_sketches_is_named(site: Site, tmp_path: 
     ):
         site.files = {"face.npy": content}
         with pytest.raises(DataError, match=says):
-            quickdraw.load(0, tmp_path / "cache", site.address, per_class=PER_CLASS)
+            quickdraw.load(0, Places((), tmp_path / "cache"), site.address, per_class=PER_CLASS)
     assert not list((tmp_path / "cache").glob("*.npy"))
 
 
