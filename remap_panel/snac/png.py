@@ -71,9 +71,9 @@ def _paint(image: Image.Image, shape: Shape, factor: float) -> None:
     moved = [[((x - left) * FINE, (y - top) * FINE) for x, y in line] for line in outlines]
     if shape.fill is not None:
         image.paste(shape.fill, (left, top), _mask(moved, size))
-    if shape.stroke is not None:
-        if lines := [*_lines(moved, shape, shape.width * factor * FINE / 2)]:
-            image.paste(shape.stroke, (left, top), _mask(lines, size))
+    half = shape.width * factor * FINE / 2
+    if shape.stroke is not None and (lines := [*_lines(moved, shape, half)]):
+        image.paste(shape.stroke, (left, top), _mask(lines, size))
 
 
 def _mask(polygons: Sequence[Sequence[Point]], size: tuple[int, int]) -> Image.Image:
