@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +106,17 @@ def test_nothing_is_started_where_somebody_trains(toy_study_full: Study) -> None
     lease.release()
     with pytest.raises(NobodyTrains, match="3 models wait"):
         training.wait()
+
+
+@pytest.mark.promise("NOTE-3", "NOTE-4")
+def test_a_notebook_loads_neither_what_trains_nor_what_comes_from_elsewhere() -> None:
+    script = (
+        "import sys, remap_panel.notebook as one; print(*{n.split('.')[0] for n in sys.modules})"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert set(said.stdout.split()).isdisjoint({"torch", "ray", "sklearn", "panel_material_ui"})
 
 
 @pytest.mark.promise("NOTE-4")
