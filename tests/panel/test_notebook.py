@@ -44,6 +44,21 @@ def test_every_view_is_made_anew_on_the_same_state(seen: Explorer) -> None:
     assert len(headings) >= 2
 
 
+def test_a_view_whose_output_is_gone_follows_no_more(seen: Explorer) -> None:
+    def watched() -> int:
+        kinds = seen.state.param.watchers.values()
+        return len({id(one) for kind in kinds for each in kind.values() for one in each})
+
+    before = watched()
+    for make in (lambda: seen.overview, lambda: seen.generate, lambda: seen):
+        frame = make().__panel__()
+        root = frame.get_root()
+        assert watched() > before
+        # What the notebook does where a cell is run again.
+        frame._cleanup(root)
+        assert watched() == before
+
+
 @pytest.mark.promise("NOTE-2")
 def test_a_click_selects_one_and_a_selection_many(seen: Explorer) -> None:
     state = seen.state
