@@ -82,9 +82,10 @@ def create_study(
     data
         A known name (``digits``, ``fashion-mnist``, ``mnist``, ``kmnist``, ``cifar10``,
         ``quickdraw-paper``), a ``.npz`` file, a folder with one folder of images per class, or
-        with their files. From memory: a mapping of arrays with the keys of a ``.npz``, or a Hugging Face ``Dataset`` or
-        ``DatasetDict`` (`remap_ray.from_huggingface` says which of its columns count, and takes
-        their names); these are kept in the study's directory, where training finds them again.
+        a folder with the files of such a set. From memory: a mapping of arrays with the keys of
+        a ``.npz``, or a Hugging Face ``Dataset`` or ``DatasetDict`` (`remap_ray.from_huggingface`
+        says which of its columns count, and takes their names); these are kept in the study's
+        directory, where training finds them again.
     recipe
         How models are trained; the default is `recipe_for` with ``epochs``.
     seed
