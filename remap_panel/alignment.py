@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import final
 
 from remap_ray.projection.otmann import Matching, matching
-from remap_ray.space import Architecture
+from remap_ray.space import Architecture, Design
 
 __all__ = ["Aligned", "align", "pairs"]
 
@@ -36,14 +36,12 @@ class Aligned:
     differences: tuple[str, ...]
 
 
-def align(architectures: Sequence[Architecture]) -> tuple[Aligned, ...]:
+def align(architectures: Sequence[Design]) -> tuple[Aligned, ...]:
     """Align architectures with the first of them, each by its transport plan."""
     first, *others = architectures
-    found = [dict(pairs(first, other, matching(first, other))) for other in others]
-    count = len(first.layers)
-    extra = [
-        _between(pair, count, len(one.layers)) for pair, one in zip(found, others, strict=True)
-    ]
+    found = [_paired(first, other) for other in others]
+    count = len(first.parts)
+    extra = [_between(pair, count, len(one.parts)) for pair, one in zip(found, others, strict=True)]
     # Before each layer of the first one, as many columns as any other has layers there.
     room = [max((len(gaps[at]) for gaps in extra), default=0) for at in range(count + 1)]
     none: list[list[int]] = [[] for _ in range(count + 1)]
@@ -55,6 +53,21 @@ def align(architectures: Sequence[Architecture]) -> tuple[Aligned, ...]:
             for other, pair, gaps in zip(others, found, extra, strict=True)
         ),
     )
+
+
+def _paired(first: Design, second: Design) -> dict[int, int]:
+    """Give for parts of one design those of another that belong to them."""
+    if isinstance(first, Architecture) and isinstance(second, Architecture):
+        return dict(pairs(first, second, matching(first, second)))
+    # Where order means nothing, parts belong together that are equal, or that each has once.
+    mine, theirs = first.parts, second.parts
+    once = {one.kind for one in mine if "remove" not in one.edits}
+    return {
+        i: j
+        for i, one in enumerate(mine)
+        for j, other in enumerate(theirs)
+        if one == other or (one.kind == other.kind and one.kind in once)
+    }
 
 
 def pairs(
@@ -112,8 +125,8 @@ def _between(pair: dict[int, int], count: int, layers: int) -> list[list[int]]:
 
 
 def _placed(
-    first: Architecture,
-    one: Architecture,
+    first: Design,
+    one: Design,
     pair: dict[int, int],
     gaps: Sequence[Sequence[int]],
     room: Sequence[int],
@@ -124,18 +137,18 @@ def _placed(
         added = gaps[at]
         columns += [*added, *([None] * (wide - len(added)))]
         differences += [*(["added"] * len(added)), *([""] * (wide - len(added)))]
-        if at < len(first.layers):
+        if at < len(first.parts):
             layer = pair.get(at)
             columns.append(layer)
             differences.append(_difference(first, one, at, layer))
-    columns.append(len(one.layers))
+    columns.append(len(one.parts))
     differences.append("")
     return Aligned(tuple(columns), tuple(differences))
 
 
-def _difference(first: Architecture, one: Architecture, at: int, layer: int | None) -> str:
+def _difference(first: Design, one: Design, at: int, layer: int | None) -> str:
     if layer is None:
         return "missing"
-    if one.layers[layer] == first.layers[at]:
+    if one.parts[layer] == first.parts[at]:
         return ""
-    return "changed" if one.layers[layer].kind == first.layers[at].kind else "replaced"
+    return "changed" if one.parts[layer].kind == first.parts[at].kind else "replaced"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from remap_panel.recalls import CHUNK
 from remap_panel.snapshot import Snapshot
-from remap_ray.study import Status, Study
+from remap_ray.study import Model, Status, Study
 
 if TYPE_CHECKING:
-    from remap_ray.projection.networks import Features
+    from remap_ray.projection.structures import Structure
 
 __all__ = ["NEAREST", "Alike", "alike"]
 
@@ -74,24 +74,22 @@ def alike(
 
 def _structure(snapshot: Snapshot, number: int, others: Sequence[int]) -> NDArray[np.float64]:
     # Compiled code and its libraries load when someone asks, not with the page.
-    from remap_ray.projection import otmann  # noqa: PLC0415
+    from remap_ray.projection.structures import structure_of  # noqa: PLC0415
 
-    one = _features(snapshot.models[number].identity, number, snapshot)
-    rest = [_features(snapshot.models[each].identity, each, snapshot) for each in others]
-    found: NDArray[np.float64] = otmann.distances([one], rest)[0]
+    known = structure_of(snapshot.models[number].design)
+    one, *rest = (_features(snapshot.models[each], known) for each in (number, *others))
+    found: NDArray[np.float64] = known.distances([one], known.pack(rest))[0]
     return found
 
 
-_known: dict[str, Features] = {}
+_known: dict[str, Any] = {}
 """Prepared architectures by identity, for all sessions; some hundred bytes each."""
 
 
-def _features(identity: str, number: int, snapshot: Snapshot) -> Features:
-    from remap_ray.projection.networks import features  # noqa: PLC0415
-
-    if identity not in _known:
-        _known[identity] = features(snapshot.models[number].architecture)
-    return _known[identity]
+def _features(model: Model, known: Structure) -> Any:
+    if model.identity not in _known:
+        _known[model.identity] = known.features(model.design)
+    return _known[model.identity]
 
 
 def _predictions(

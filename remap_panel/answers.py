@@ -14,15 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep
-from typing import Any, ClassVar, TypeVar, final
+from typing import Any, ClassVar, Protocol, TypeVar, final
 
 import numpy as np
-from bokeh.document import Document
 from numpy.typing import NDArray
 
 from remap_ray.study import Study
 
-__all__ = ["Answers", "Sums", "add", "aside", "hardest"]
+__all__ = ["Answers", "Sums", "Turns", "add", "aside", "hardest"]
 
 PORTION = 50
 """Models whose predictions are read at once: some milliseconds of work for 10,000 images."""
@@ -33,6 +32,18 @@ REST_SECONDS = 0.002
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+class Turns(Protocol):
+    """Where a session's steps are taken one after another: a document, or a kernel's own loop."""
+
+    @property
+    def session_context(self) -> Any:
+        """The browser session that may be over; None where it cannot be."""
+
+    def add_next_tick_callback(self, callback: Callable[[], Any]) -> Any:
+        """Have a step taken; may be called from any thread."""
+
 
 _workers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aside")
 
@@ -127,13 +138,13 @@ class Answers:
             return self.sums
 
 
-def aside(document: Document | None, work: Callable[[], T], then: Callable[[T], Any]) -> None:
+def aside(document: Turns | None, work: Callable[[], T], then: Callable[[T], Any]) -> None:
     """Do slow work beside a session, and go on with what it gives on the session's turn.
 
     Parameters
     ----------
     document
-        The session's; None does the work at once, as where there is no session.
+        Where the session's turns are; None does the work at once, as where there is no session.
     """
     if document is None:
         then(work())

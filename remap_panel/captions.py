@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from remap_panel import theme, wording
 from remap_panel.needs import Judged, Needs, shortfalls
-from remap_panel.snac import svg
+from remap_panel.snac import SIZES, svg
+from remap_panel.snac.legend import symbol
 from remap_panel.snapshot import Snapshot
 from remap_panel.state import PROJECTIONS
+from remap_ray.space.terms import LAYERS, Terms
 from remap_ray.study import MAPS, Model, Status
 
 __all__ = ["MAP_NEEDS", "chip_legend", "darkness", "notes", "preview", "summary", "trust"]
@@ -82,7 +84,7 @@ def summary(
     done = np.flatnonzero(there & (columns["solid"] == 1))
     hollow = int(there.sum()) - len(done)
     axes = (
-        "from left to right by validation accuracy, from bottom to top by parameters"
+        f"from left to right by validation accuracy, from bottom to top by {_size(snapshot)}"
         if projection == "accuracy"
         else f"on a map: models with similar {projection} are near each other"
     )
@@ -133,7 +135,9 @@ def preview(
         else f"epoch {model.epochs} of {model.wanted_epochs}, {model.status.value}"
     )
     reached = f"<strong>{wording.accuracy(model.accuracy)}</strong>"
-    cost = f"{wording.compact(model.parameters)} parameters · {wording.flops(model.flops)}"
+    terms = model.terms
+    work = wording.flops(model.flops, terms)
+    cost = f"{wording.compact(model.parameters)} {terms.size} · {work}"
     lines = [
         f"<strong>{model.name}</strong> {escape(wording.origin(model))}",
         f"accuracy {reached} (training {wording.accuracy(model.train_accuracy)})"
@@ -144,14 +148,15 @@ def preview(
         score = wording.accuracy(judged.scores.get(number))
         lines.append(f"on {escape(chosen)} <strong>{score}</strong>{_rank(judged, number)}")
     if right is not None:
-        lines.append("✓ gets the image right" if right else "✗ gets the image wrong")
+        item = model.terms.item
+        lines.append(f"✓ gets the {item} right" if right else f"✗ gets the {item} wrong")
     lines.append(f"{cost} · {epochs}")
     short = shortfalls(snapshot, number, classes, needs or Needs(), names)
     if short:
         lines.append(f"falls short: {escape('; '.join(short))}")
     if trusted := trust(snapshot, number, projection):
         lines.append(f"place: {trusted}")
-    return svg(model.architecture, "small") + "".join(f"<p>{line}</p>" for line in lines)
+    return svg(model.design, "small") + "".join(f"<p>{line}</p>" for line in lines)
 
 
 def _rank(judged: Judged, number: int) -> str:
@@ -182,6 +187,10 @@ def trust(snapshot: Snapshot, number: int, projection: str) -> str:
     return f"{words} ({times:.1f}× the map's average error)"
 
 
+def _size(snapshot: Snapshot) -> str:
+    return next((one.terms.size for one in snapshot.models.values()), LAYERS.size)
+
+
 def _models(count: int) -> str:
     return f"{count} {'model' if count == 1 else 'models'}"
 
@@ -189,7 +198,7 @@ def _models(count: int) -> str:
 def _figures(model: Model) -> str:
     return (
         f"{model.name} with accuracy {wording.accuracy(model.accuracy)} "
-        f"and {wording.compact(model.parameters)} parameters"
+        f"and {wording.compact(model.parameters)} {model.terms.size}"
     )
 
 
@@ -228,18 +237,39 @@ CHIPS = (
 """Kinds of a chip's blocks, with their marks, in the order of the legend."""
 
 
-def chip_legend() -> str:
+BOOSTED = (
+    ("boost", "E", "boosting: trees a round, and how much each counts"),
+    ("tree", "T", "what a tree may be"),
+    ("bins", "H", "bins of a column's values"),
+    ("column", "I", "a column that the trees see"),
+    (theme.OUTPUT, "D", "the classes"),
+)
+"""The same for gradient boosting."""
+
+
+def chip_legend(terms: Terms = LAYERS) -> str:
     """Draw the legend of a chip's letters and colours as HTML."""
-    return "".join(f"<li>{_block(kind, mark)}{escape(words)}</li>" for kind, mark, words in CHIPS)
+    known = CHIPS if terms is LAYERS else BOOSTED
+    return "".join(f"<li>{_block(kind, mark)}{escape(words)}</li>" for kind, mark, words in known)
+
+
+def overview_words(terms: Terms) -> dict[str, str]:
+    """Give the words of the overview that are others for other models; none for layers."""
+    if terms is LAYERS:
+        return {}
+    return {
+        "size": terms.size,
+        "chips": "Chips: one block per setting and column, as high as its number",
+        "legend": chip_legend(terms),
+        "predictions": f"{{}} of the {terms.items} labelled differently",
+    }
 
 
 def _block(kind: str, mark: str) -> str:
-    style = theme.BLOCKS[kind]
-    dots = ' stroke-dasharray="2 2"' if style.dotted else ""
-    drawn = f'<path d="M11 9{theme.MARKS[mark]}"/>' if mark else ""
+    size = SIZES["medium"]
+    # An activation's block is that of its function.
+    drawn = symbol(mark if kind == "activation" else kind, size)
     return (
-        '<svg width="22" height="18" viewBox="0 0 22 18" aria-hidden="true">'
-        f'<rect x="1" y="1" width="20" height="16" rx="2" fill="{style.fill}" '
-        f'stroke="{style.stroke}"{dots}/>'
-        f'<g fill="none" stroke="{theme.INK}" stroke-width="1.6">{drawn}</g></svg>'
+        f'<svg width="{size.width}" height="{size.equal}" '
+        f'viewBox="0 0 {size.width} {size.equal}" aria-hidden="true">{drawn}</svg>'
     )

@@ -8,7 +8,7 @@ from typing import final
 
 from remap_panel.draft import Draft
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space import Architecture, Layer, Limits, Shape
+from remap_ray.space import Architecture, Design, Limits, Part, Shape
 from remap_ray.space.edit import Edit, Prepend, Remove, inverse
 from remap_ray.space.edits import Known, handcrafted
 from remap_ray.space.script import between
@@ -42,7 +42,7 @@ class Check:
         Places before which layers of the baseline were taken out.
     """
 
-    architecture: Architecture | None
+    architecture: Design | None
     problem: str | None
     fault: int | None
     shapes: tuple[Shape, ...]
@@ -60,7 +60,7 @@ def check(
     classes: int,
     limits: Limits | None = None,
     known: Known | None = None,
-    baseline: Architecture | None = None,
+    baseline: Design | None = None,
 ) -> Check:
     """Say what a draft is, what it would cost, and how it differs from its baseline.
 
@@ -76,7 +76,7 @@ def check(
         What it is compared with; a network without hidden layers where there is none.
     """
     start = baseline or Architecture(input_shape, classes, ())
-    edits = between(start.layers, draft.layers)
+    edits = between(start.parts, draft.layers)
     proposal = handcrafted(start, edits, limits, known)
     made = proposal.architecture
     problem = proposal.problem
@@ -102,7 +102,7 @@ def check(
     )
 
 
-def shapes_along(input_shape: Shape, layers: tuple[Layer, ...]) -> tuple[Shape, ...]:
+def shapes_along(input_shape: Shape, layers: tuple[Part, ...]) -> tuple[Shape, ...]:
     """Give what leaves each layer; empty from the first one on that cannot stand where it does."""
     shapes: list[Shape] = []
     shape = input_shape

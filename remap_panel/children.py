@@ -15,10 +15,11 @@ from remap_panel.snapshot import Snapshot
 from remap_panel.table import Action, Row
 from remap_panel.theme import STATUS_SYMBOLS
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space import Architecture
+from remap_ray.space import Design
 from remap_ray.space.edit import Edit, Prepend, Remove, Reparameterize, from_dict
 from remap_ray.space.edits import ablations, difference
-from remap_ray.space.layers import Layer
+from remap_ray.space.part import Part
+from remap_ray.space.terms import LAYERS
 from remap_ray.study import Epoch, Model, Origin, Status
 
 __all__ = [
@@ -51,6 +52,10 @@ NOUNS = {
     "activation": "activations",
     "dropout": "dropout",
     "dense": "dense layers",
+    "boost": "boosting",
+    "tree": "trees",
+    "bins": "bins",
+    "column": "columns",
 }
 
 KINDS_OF_CHANGE = ("removing", "adding", "replacing", "changing")
@@ -85,6 +90,8 @@ class Summary:
         Of the differences in accuracy.
     count
         How many models.
+    size
+        What ``parameters`` counts.
     """
 
     words: str
@@ -93,12 +100,14 @@ class Summary:
     least: float
     most: float
     count: int
+    size: str = LAYERS.size
 
     @property
     def text(self) -> str:
         """All of it in a line, such as ``removing pools: +.040, +12.0k parameters, n = 5``."""
         more = _more(round(self.parameters))
-        return f"{self.words}: {deltas.signed(self.accuracy)}, {more} parameters, n = {self.count}"
+        said = f"{more} {self.size}, n = {self.count}"
+        return f"{self.words}: {deltas.signed(self.accuracy)}, {said}"
 
 
 def family(snapshot: Snapshot, baseline: int, *, descendants: bool) -> tuple[int, ...]:
@@ -188,7 +197,7 @@ def _row(
         "name": model.name,
         "snac": f"{baseline.identity}-{model.identity}",
         "origin": origin,
-        "changes": (changes_from(baseline, model)[0] or "the same layers") + again,
+        "changes": (changes_from(baseline, model)[0] or f"the same {model.terms.parts}") + again,
         "parameters": (more, _more(more), tone),
         "accuracy": _accuracy(model, effect),
         "classes": _of_classes(effect, chosen, names),
@@ -283,16 +292,16 @@ def changes_from(baseline: Model, model: Model) -> tuple[str, tuple[Edit, ...]]:
         except InvalidArchitecture:
             # A newer release's edits: the two networks say what differs.
             pass
-    return _difference(baseline.architecture, model.architecture)
+    return _difference(baseline.design, model.design)
 
 
 @lru_cache(maxsize=4096)
-def _difference(a: Architecture, b: Architecture) -> tuple[str, tuple[Edit, ...]]:
+def _difference(a: Design, b: Design) -> tuple[str, tuple[Edit, ...]]:
     found = difference(a, b)
     return found.words, found.edits
 
 
-def marks(edits: Sequence[Edit], layers: Sequence[Layer]) -> list[tuple[float, str]]:
+def marks(edits: Sequence[Edit], layers: Sequence[Part]) -> list[tuple[float, str]]:
     """Give what changed in a child: places among its layers, and ``added``, ``changed``, ``gone``.
 
     Parameters
@@ -334,7 +343,7 @@ FOOT = 9
 """Room below a chip for the signs, in px."""
 
 
-def marked(architecture: Architecture, found: Sequence[tuple[float, str]]) -> str:
+def marked(architecture: Design, found: Sequence[tuple[float, str]]) -> str:
     """Draw a small chip as HTML, with a sign below each layer that changed."""
     chip = snac.blocks(architecture, "small")
     picture = snac.svg(architecture, "small")
@@ -365,19 +374,20 @@ def marked(architecture: Architecture, found: Sequence[tuple[float, str]]) -> st
 
 
 @lru_cache(maxsize=256)
-def _ablated(architecture: Architecture) -> tuple[str | None, ...]:
+def _ablated(architecture: Design) -> tuple[str | None, ...]:
     """Give the identity of the network without each layer; None where it would be none."""
+    every = range(len(architecture.parts))
     return tuple(
         None if one.architecture is None or one.problem == "nothing would change"
         else one.architecture.identity
-        for one in ablations(architecture)
+        for one in ablations(architecture, every)
     )  # fmt: skip
 
 
 def importance_pairs(baseline: Model, runs: Mapping[str, Runs]) -> dict[int, Pair]:
     """Give by layer what its importance is made of, where the network without it was trained."""
     found = {}
-    for layer, identity in enumerate(_ablated(baseline.architecture)):
+    for layer, identity in enumerate(_ablated(baseline.design)):
         if identity and (wanted := deltas.pair(runs, baseline.identity, identity)):
             found[layer] = wanted
     return found
@@ -390,12 +400,13 @@ def importance(baseline: Model, runs: Mapping[str, Runs], known: Deltas) -> dict
         effect = known.get(wanted)
         if effect is not None:
             one = effect.overall
-            name = baseline.architecture.layers[layer].words
+            part = baseline.design.parts[layer]
+            place = f"{part.words} at {layer}" if part.placed else part.words
             found[layer] = {
                 "delta": one.value,
                 "low": one.low,
                 "high": one.high,
-                "words": f"Without {name} at {layer}: {deltas.said(one)}",
+                "words": f"Without {place}: {deltas.said(one)}",
                 "clear": one.clear,
             }
     return found
@@ -410,15 +421,17 @@ def summaries(snapshot: Snapshot, numbers: Sequence[int]) -> tuple[Summary, ...]
         Of models with parents; those that are not trained, and whose parents are not, are left out.
     """
     groups: dict[str, list[tuple[float, int]]] = {}
+    size = LAYERS.size
     for number in numbers:
         model = snapshot.models[number]
+        size = model.terms.size
         parent = snapshot.models.get(model.parent or 0)
         if parent is None or model.accuracy is None or parent.accuracy is None:
             continue
         if {model.status, parent.status} != {Status.DONE}:
             continue
         _, edits = changes_from(parent, model)
-        kinds = {_kind(edit, parent.architecture.layers) for edit in edits}
+        kinds = {_kind(edit, parent.design.parts) for edit in edits}
         if len(kinds) == 1:
             change = (model.accuracy - parent.accuracy, model.parameters - parent.parameters)
             groups.setdefault(kinds.pop(), []).append(change)
@@ -430,13 +443,14 @@ def summaries(snapshot: Snapshot, numbers: Sequence[int]) -> tuple[Summary, ...]
             min(one for one, _ in found),
             max(one for one, _ in found),
             len(found),
+            size,
         )
         for words, found in groups.items()
     ]
     return tuple(sorted(made, key=lambda one: (-one.count, one.words)))
 
 
-def _kind(edit: Edit, layers: Sequence[Layer]) -> str:
+def _kind(edit: Edit, layers: Sequence[Part]) -> str:
     if isinstance(edit, Prepend):
         return f"adding {NOUNS[edit.layer.kind]}"
     noun = NOUNS[layers[edit.index].kind]

@@ -16,16 +16,18 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
 
 from remap_panel import status
-from remap_panel.export_command import add_export, add_snac
+from remap_panel.export_command import add_export
 from remap_panel.queue_command import add_queue
+from remap_panel.snac_command import add_snac
 from remap_ray.errors import InvalidRequest, RemapError, StudyReadOnly
-from remap_ray.space import KINDS, SPACES, Limits, Space
+from remap_ray.space import KINDS, Limits, ModelSpace, spaces
 from remap_ray.study import Holder, Status, Study, announced, open_study
 from remap_ray.study.directory import DATABASE
 from remap_ray.version import VERSION
@@ -38,6 +40,7 @@ DEMO_MODELS = 24
 PORT = 5006
 END_SECONDS = 20.0
 PIPED_WIDTH = 240
+MOST_DIGITS = 30
 
 
 class Parser(argparse.ArgumentParser):
@@ -89,14 +92,14 @@ def sample(given: argparse.Namespace) -> int:
     from remap_panel.progress import downloading
     from remap_ray.creation import add_samples, create_study, space_of
 
-    space = Space.find("paper" if given.space is None else given.space)
+    space = None if given.space is None else spaces.find(given.space)
     _check_resources(given)
     path = given.study.absolute()
     if (path / DATABASE).exists():
         study = open_study(path)
         with study:
             kept = space_of(study)
-            if given.space is not None and space != kept:
+            if space is not None and space.fitted(kept.data_columns) != kept:
                 raise InvalidRequest(
                     f"{study.path} was created with the space {kept.name}, which cannot change to "
                     f"{given.space}; leave it out, or name another directory"
@@ -113,7 +116,7 @@ def sample(given: argparse.Namespace) -> int:
             epochs=10 if given.epochs is None else given.epochs,
             seed=given.seed or 0,
             models=given.models,
-            limits=_limits(given, space),
+            limits=lambda kept: _limits(given, kept),
             space=space,
             progress=downloading,
             patience=given.patience or 0,
@@ -339,7 +342,7 @@ def _check_same(study: Study, given: argparse.Namespace) -> None:
             )
 
 
-def _limits(given: argparse.Namespace, space: Space) -> Limits:
+def _limits(given: argparse.Namespace, space: ModelSpace) -> Limits:
     """Give the limits of a space with those that were asked for in their place."""
     asked = {
         "parameters": given.max_parameters,
@@ -376,7 +379,8 @@ def _parser() -> Parser:
     one.add_argument(
         "--data",
         metavar="NAME_OR_PATH",
-        help="digits, fashion-mnist, mnist, kmnist, cifar10, quickdraw-paper, a .npz, or a folder",
+        help="digits, fashion-mnist, mnist, kmnist, cifar10, quickdraw-paper, breast-cancer, wine, "
+        "a .npz, or a folder",
     )
     one.add_argument(
         "--models",
@@ -388,7 +392,8 @@ def _parser() -> Parser:
     one.add_argument(
         "--space",
         metavar="NAME_OR_FILE",
-        help=f"what to sample from: {', '.join(SPACES)}, or a TOML file (default paper)",
+        help=f"what to sample from: {', '.join(spaces.NAMED)}, or a TOML file "
+        "(default paper; boosting for tables)",
     )
     one.add_argument("--epochs", type=_whole(1), metavar="N", help="epochs each (default 10)")
     one.add_argument("--seed", type=_whole(0), metavar="N", help="default 0")
@@ -506,16 +511,29 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
 
 def _whole(low: int, high: int | None = None) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+        value = _exactly(text)
+        if value is None:
+            raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}")
         if value < low or (high is not None and value > high):
             bounds = f"at least {low}" if high is None else f"from {low} to {high}"
             raise argparse.ArgumentTypeError(f"must be {bounds}, not {value}")
         return value
 
     return parse
+
+
+def _exactly(text: str) -> int | None:
+    """Give the whole number that is written, also as ``5e6``; None where it is none."""
+    if len(text) > MOST_DIGITS:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    # An exponent of billions is a slip, and would be written out digit by digit.
+    if not number.is_finite() or number.adjusted() >= MOST_DIGITS:
+        return None
+    return int(number) if number == number.to_integral_value() else None
 
 
 def _kinds(text: str) -> frozenset[str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from remap_panel.alignment import Aligned, align
 from remap_ray.space.edits import difference
+from remap_ray.space.terms import LAYERS, Terms
 from remap_ray.study import Model
 from remap_ray.study.metrics import Paired, class_accuracies, confusion_matrix, paired
 
@@ -67,7 +68,7 @@ def compare(
         True labels, uint8 (n,).
     """
     first = models[0]
-    places = align([one.architecture for one in models])
+    places = align([one.design for one in models])
     found = []
     for model, place in zip(models, places, strict=True):
         labels = predicted.get(model.number)
@@ -79,7 +80,7 @@ def compare(
             Compared(
                 model,
                 place,
-                difference(first.architecture, model.architecture).words,
+                difference(first.design, model.design).words,
                 matrix,
                 np.full(classes, np.nan) if matrix is None else class_accuracies(matrix),
                 against,
@@ -117,6 +118,8 @@ class Common:
         Least and most of each.
     accuracy
         Least, median and most; None where none of them was trained.
+    terms
+        What the figures are called.
     """
 
     models: int
@@ -126,11 +129,12 @@ class Common:
     layers: tuple[int, int]
     parameters: tuple[int, int]
     accuracy: tuple[float, float, float] | None
+    terms: Terms = LAYERS
 
 
 def common(models: Sequence[Model]) -> Common:
     """Sum up what at least one model's layers and figures share and where they differ."""
-    layers = [one.architecture.layers for one in models]
+    layers = [one.design.parts for one in models]
     counts = [[layer.name for layer in each] for each in layers]
     names = dict.fromkeys(name for each in counts for name in each)
     kinds = []
@@ -150,6 +154,7 @@ def common(models: Sequence[Model]) -> Common:
         (min(map(len, layers)), max(map(len, layers))),
         (min(one.parameters for one in models), max(one.parameters for one in models)),
         (min(accuracies), float(np.median(accuracies)), max(accuracies)) if accuracies else None,
+        models[0].terms,
     )
 
 

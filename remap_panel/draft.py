@@ -11,10 +11,9 @@ from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, TypeAlias, final
 
 from remap_ray.errors import InvalidArchitecture, InvalidRequest
-from remap_ray.space import KINDS, Layer
-from remap_ray.space import text as words
+from remap_ray.space import Part, spaces
 from remap_ray.space.edit import reparameterized
-from remap_ray.space.layers import Value
+from remap_ray.space.part import Value
 
 __all__ = [
     "LONGEST",
@@ -47,7 +46,7 @@ LONGEST = 200
 
 VERSION = 1
 
-Layers: TypeAlias = tuple[Layer, ...]
+Layers: TypeAlias = tuple[Part, ...]
 
 FIRST: Mapping[str, Mapping[str, Value]] = {
     "conv": {"filters": 16, "kernel_size": 3},
@@ -74,6 +73,9 @@ class Draft:
         each step that was taken back, the next one last.
     baseline
         Number of the model that it started from; None where there is none.
+    space
+        Name of the space of what it is to be. Where the order of parts means nothing they stand
+        in the order that a design has them in.
     """
 
     layers: Layers = ()
@@ -81,11 +83,14 @@ class Draft:
     past: tuple[Layers, ...] = ()
     future: tuple[Layers, ...] = ()
     baseline: int | None = None
+    space: str = spaces.LAYERS
 
 
-def begin(layers: Iterable[Layer] = (), baseline: int | None = None) -> Draft:
+def begin(
+    layers: Iterable[Part] = (), baseline: int | None = None, space: str = spaces.LAYERS
+) -> Draft:
     """Start a draft from the layers of a baseline, or from nothing."""
-    return Draft(tuple(layers), baseline=baseline)
+    return Draft(tuple(layers), baseline=baseline, space=space)
 
 
 def choose(draft: Draft, chosen: Iterable[int]) -> Draft:
@@ -99,7 +104,7 @@ def copied(draft: Draft, indices: Iterable[int]) -> Layers:
     return tuple(draft.layers[one] for one in sorted(_there(draft, indices)))
 
 
-def insert(draft: Draft, at: int, layers: Sequence[Layer]) -> Draft:
+def insert(draft: Draft, at: int, layers: Sequence[Part]) -> Draft:
     """Put layers before the one at ``at`` (the number of layers: at the end), and choose them.
 
     Raises
@@ -124,10 +129,10 @@ def paste(draft: Draft, at: int, text: str) -> Draft:
     InvalidRequest
         As for `insert`.
     """
-    return insert(draft, at, words.read(text))
+    return insert(draft, at, spaces.read_parts(text, draft.space))
 
 
-def from_run(draft: Draft, at: int, layers: Sequence[Layer], run: Iterable[int]) -> Draft:
+def from_run(draft: Draft, at: int, layers: Sequence[Part], run: Iterable[int]) -> Draft:
     """Put some layers of another model, by their indices there, before the one at ``at``.
 
     Raises
@@ -149,7 +154,7 @@ def from_text(draft: Draft, text: str) -> Draft:
     InvalidRequest
         It is longer than `LONGEST` layers.
     """
-    return _step(draft, words.read(text), ())
+    return _step(draft, spaces.read_parts(text, draft.space), ())
 
 
 def from_nothing(draft: Draft) -> Draft:
@@ -157,7 +162,7 @@ def from_nothing(draft: Draft) -> Draft:
     return _step(draft, (), ())
 
 
-def restore(draft: Draft, layers: Iterable[Layer]) -> Draft:
+def restore(draft: Draft, layers: Iterable[Part]) -> Draft:
     """Make the draft what its baseline is."""
     return _step(draft, tuple(layers), ())
 
@@ -208,7 +213,8 @@ def undo(draft: Draft) -> Draft:
         return draft
     *past, layers = draft.past
     future = (*draft.future, draft.layers)
-    return Draft(layers, _where(draft.layers, layers), tuple(past), future, draft.baseline)
+    chosen = _where(draft.layers, layers)
+    return replace(draft, layers=layers, chosen=chosen, past=tuple(past), future=future)
 
 
 def redo(draft: Draft) -> Draft:
@@ -217,21 +223,42 @@ def redo(draft: Draft) -> Draft:
         return draft
     *future, layers = draft.future
     past = (*draft.past, draft.layers)[-STEPS:]
-    return Draft(layers, _where(draft.layers, layers), past, tuple(future), draft.baseline)
+    chosen = _where(draft.layers, layers)
+    return replace(draft, layers=layers, chosen=chosen, past=past, future=tuple(future))
 
 
-def layer_of(kind: str) -> Layer:
+def layer_of(
+    kind: str,
+    space: str = spaces.LAYERS,
+    grids: Mapping[str, Mapping[str, Sequence[Value]]] | None = None,
+    there: Sequence[Part] = (),
+) -> Part:
     """Make a layer of a kind with values to begin with, as its declaration and its grid give them.
+
+    Parameters
+    ----------
+    space
+        Whose kind it is.
+    grids, there
+        Of what is a name, the first of the kind's grid that no part has yet.
 
     Raises
     ------
     InvalidRequest
-        There is no such kind.
+        There is no such kind, or no name left.
     """
-    if kind not in KINDS:
-        raise InvalidRequest(f"there is no kind {kind!r}; known are {', '.join(KINDS)}")
-    cls = KINDS[kind]
+    known = spaces.entry(space).kinds
+    if kind not in known:
+        raise InvalidRequest(f"there is no kind {kind!r}; known are {', '.join(known)}")
+    cls = known[kind]
     values: dict[str, Any] = {}
+    if cls.quoted:
+        (name,) = cls.parameters()
+        taken = {getattr(one, name) for one in there if isinstance(one, cls)}
+        free = [one for one in (grids or {}).get(kind, {}).get(name, ("x",)) if one not in taken]
+        if not free:
+            raise InvalidRequest(f"every {kind} is there already")
+        return cls(**{name: free[0]})
     for one in fields(cls):
         parameter = cls.parameters()[one.name]
         if one.name in FIRST.get(kind, {}):
@@ -248,6 +275,7 @@ def to_json(draft: Draft) -> dict[str, Any]:
     return {
         "version": VERSION,
         "baseline": draft.baseline,
+        "space": draft.space,
         "layers": _text(draft.layers),
         "chosen": list(draft.chosen),
         "past": [_text(one) for one in draft.past],
@@ -266,6 +294,7 @@ def from_json(form: object) -> Draft:
     if not isinstance(form, Mapping) or form.get("version") != VERSION:
         raise InvalidRequest(f"this is no draft of version {VERSION}: {str(form)[:80]}")
     baseline, chosen = form.get("baseline"), form.get("chosen", [])
+    space = str(form.get("space", spaces.LAYERS))
     past, future = form.get("past", []), form.get("future", [])
     if not (baseline is None or _is_index(baseline)) or not all(
         isinstance(one, list) for one in (chosen, past, future)
@@ -273,10 +302,11 @@ def from_json(form: object) -> Draft:
         raise InvalidRequest("a draft has a baseline's number, and lists of what is chosen and was")
     try:
         draft = Draft(
-            _read(form.get("layers")),
-            past=tuple(map(_read, past))[-STEPS:],
-            future=tuple(map(_read, future))[-STEPS:],
+            _read(form.get("layers"), space),
+            past=tuple(_read(one, space) for one in past)[-STEPS:],
+            future=tuple(_read(one, space) for one in future)[-STEPS:],
             baseline=baseline,
+            space=space,
         )
     except InvalidArchitecture as error:
         raise InvalidRequest(f"a draft's layers cannot be read: {error}") from error
@@ -286,14 +316,20 @@ def from_json(form: object) -> Draft:
 def _step(draft: Draft, layers: Layers, chosen: Iterable[int]) -> Draft:
     """Give the draft with other layers, and the way back to these; none where nothing changes."""
     if len(layers) > LONGEST:
+        what = spaces.entry(draft.space).design.terms.parts
         raise InvalidRequest(
-            f"a handcraft has at most {LONGEST} layers, not {len(layers)}: take some out first"
+            f"a handcraft has at most {LONGEST} {what}, not {len(layers)}: take some out first"
         )
     done = tuple(chosen)
-    if layers == draft.layers:
+    inorder = spaces.arranged(layers, draft.space)
+    if inorder != layers:
+        # What is chosen are parts, wherever they stand by now.
+        found = [layers[one] for one in done]
+        done = tuple(at for at, one in enumerate(inorder) if one in found)
+    if inorder == draft.layers:
         return replace(draft, chosen=done)
     past = (*draft.past, draft.layers)[-STEPS:]
-    return Draft(layers, done, past, (), draft.baseline)
+    return replace(draft, layers=inorder, chosen=done, past=past, future=())
 
 
 def _there(draft: Draft, indices: Iterable[int]) -> Collection[int]:
@@ -322,10 +358,10 @@ def _text(layers: Layers) -> str:
     return " ".join(layer.text for layer in layers)
 
 
-def _read(text: object) -> Layers:
+def _read(text: object, space: str) -> Layers:
     if not isinstance(text, str):
         raise InvalidRequest(f"layers are a text such as 'conv16x3 relu', not {text!r}")
-    return words.read(text)
+    return spaces.read_parts(text, space)
 
 
 def _is_index(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""``remap export`` and ``remap snac``: what a person takes home from a study."""
+"""``remap export``: what a person takes home from a study."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from remap_panel.snac import SIZES, draw
+from remap_panel.snac import draw
 from remap_ray.errors import InvalidRequest
 from remap_ray.study import Study, open_study
 
-__all__ = ["add_export", "add_snac", "picture"]
+__all__ = ["add_export", "number", "picture"]
 
 Say = Callable[[str], None]
 
@@ -43,18 +43,6 @@ def add_export(commands: Any, say: Say) -> None:
     parser.set_defaults(run=lambda given: _export(given, say))
 
 
-def add_snac(commands: Any, say: Say) -> None:
-    """Add ``snac`` to the subcommands of ``remap``."""
-    parser = commands.add_parser(
-        "snac", help="draw models for a paper", description="Draw the chips of models as SVG."
-    )
-    parser.add_argument("study", type=Path, metavar="STUDY", help="the study's directory")
-    parser.add_argument("model", type=number, metavar="MODEL", help="such as m17")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="an .svg")
-    parser.add_argument("--size", choices=tuple(SIZES), default="large", help="default large")
-    parser.set_defaults(run=lambda given: _snac(given, say))
-
-
 def number(text: str) -> int:
     """Read a model's number, as ``17`` or ``m17``."""
     digits = text.removeprefix("m")
@@ -66,7 +54,7 @@ def number(text: str) -> int:
 def picture(study: Study, model: int) -> str:
     """Draw a model's chip with its name, as SVG text."""
     one = study.model(model)
-    return draw(one.architecture, "large", f"{study.name} {one.name}").svg
+    return draw(one.design, "large", f"{study.name} {one.name}").svg
 
 
 def _export(given: argparse.Namespace, say: Say) -> int:
@@ -119,11 +107,3 @@ def _flushed(say: Say) -> Say:
         sys.stdout.flush()
 
     return say_now
-
-
-def _snac(given: argparse.Namespace, say: Say) -> int:
-    with open_study(given.study) as study:
-        one = study.model(given.model)
-        drawing = draw(one.architecture, given.size, f"{study.name} {one.name}")
-        say(str(drawing.save(given.output)))
-    return 0

@@ -60,7 +60,8 @@ class Feed:
         self._ended = False
         heartbeat = study.heartbeat()
         change = study.changes()
-        self.snapshot = advance(Snapshot(), change, heartbeat)
+        first = replace(advance(Snapshot(), change, heartbeat), wished=study.wished())
+        self.snapshot = first.work_out()
         # Models whose predictions are still to be read, in that order.
         self._unread: dict[int, None] = dict.fromkeys(change.predictions)
         self._read: dict[int, NDArray[float32]] = {}
@@ -87,6 +88,9 @@ class Feed:
 
     def subscribe(self, tell: Callable[[], None]) -> Callable[[], None]:
         """Have ``tell`` called, from the poller's thread, after each new snapshot.
+
+        One is called after the other: who waits in it until its session has taken the snapshot
+        lets the server do something else before the next session's turn.
 
         Returns
         -------
@@ -139,14 +143,15 @@ class Feed:
     def _look(self, watch: Watch, idle: float, *, poked: bool) -> bool:
         if not (watch.changed() or poked or idle >= BEAT_SECONDS or self.problem):
             return False
-        heartbeat = self.study.heartbeat()
+        heartbeat, wished = self.study.heartbeat(), self.study.wished()
         change = self.study.changes(self.snapshot.number)
         before = self.snapshot
         # Its age alone is no news.
         same = replace(heartbeat, seconds=None) == replace(before.heartbeat, seconds=None)
+        same = same and wished == before.wished
         self._unread |= dict.fromkeys(change.predictions)
         if change or not same or self.problem:
-            self.snapshot = advance(before, change, heartbeat)
+            self.snapshot = replace(advance(before, change, heartbeat), wished=wished).work_out()
             self._tell()
         return True
 
@@ -160,13 +165,15 @@ class Feed:
             del self._unread[number]
         if not self._unread or len(self._read) >= TOLD_CHUNKS * recalls.CHUNK:
             found = {**self.snapshot.recalls, **self._read}
-            self.snapshot, self._read = replace(self.snapshot, recalls=found), {}
+            self.snapshot, self._read = replace(self.snapshot, recalls=found).work_out(), {}
             self._tell()
 
     def _tell(self) -> None:
         with self._guard:
             subscribers = tuple(self._subscribers.values())
         for tell in subscribers:
+            if self._ended:
+                return
             try:
                 tell()
             except Exception:

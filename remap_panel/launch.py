@@ -19,6 +19,9 @@ __all__ = ["LOG_NAME", "Training", "TrainingEnded", "training"]
 LOG_NAME = "train.log"
 """File in the study's directory that takes what the training process prints."""
 
+COLOURFUL = {"FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
+"""What a kernel asks of its commands: in a log nothing is painted, and no bar moves."""
+
 STOP_SECONDS = 5.0
 """How long the training process may take to end; then it is killed."""
 
@@ -41,9 +44,11 @@ class Training:
     def __init__(self, path: Path, arguments: tuple[str, ...] = ()) -> None:
         self._log = path / LOG_NAME
         self._told = False
+        plain = {name: value for name, value in os.environ.items() if name not in COLOURFUL}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "remap_panel", "train", str(path), *arguments],
+                env=plain,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -53,6 +58,11 @@ class Training:
         # Its own word comes only after Python and its modules have loaded.
         with suppress(StudyBusy), open_study(path) as study:
             announce(study, Holder.process("remap train", self._process.pid))
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
 
     def check(self) -> None:
         """Raise `TrainingEnded` where the process ended with an error."""

@@ -140,7 +140,15 @@ def judge(snapshot: Snapshot, classes: Mapping[int, float], needs: Needs) -> Jud
     classes
         Weight of each chosen class, by label; empty weighs all images alike.
     """
-    figures = snapshot.figures
+    # Most sessions ask the same of a snapshot.
+    key = (tuple(sorted(classes.items())), needs)
+    found: Judged | None = snapshot.judged.get(key)
+    if found is None:
+        found = snapshot.judged[key] = _judge(snapshot.figures, classes, needs)
+    return found
+
+
+def _judge(figures: Figures, classes: Mapping[int, float], needs: Needs) -> Judged:
     scores = _scores(figures, classes)
     known = ~np.isnan(scores)
     good, shown = _good(figures, classes, needs)
@@ -170,9 +178,10 @@ def shortfalls(
     found = []
     if needs.parameters is not None and model.parameters > needs.parameters:
         allowed = wording.compact(needs.parameters)
-        found.append(f"{wording.compact(model.parameters)} parameters, over {allowed}")
+        found.append(f"{wording.compact(model.parameters)} {model.terms.size}, over {allowed}")
     if needs.flops is not None and model.flops > needs.flops:
-        found.append(f"{wording.flops(model.flops)}, over {wording.flops(needs.flops)}")
+        work = (wording.flops(one, model.terms) for one in (model.flops, needs.flops))
+        found.append(", over ".join(work))
     if needs.seconds is not None and model.epochs:
         seconds = model.seconds / model.epochs
         if seconds > needs.seconds:

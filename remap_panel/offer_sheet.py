@@ -10,8 +10,9 @@ from remap_panel.children import Summary, marked, marks
 from remap_panel.proposals import Offer, Offered, price
 from remap_panel.settings import CHANGES, COUNTS, MODES, Settings
 from remap_panel.sheet import button
-from remap_ray.space import KINDS, Space
-from remap_ray.space.layers import Layer
+from remap_ray.space import ModelSpace
+from remap_ray.space.part import Part
+from remap_ray.space.spaces import entry
 from remap_ray.study import Model, duration
 
 __all__ = [
@@ -104,7 +105,7 @@ def head_html(model: Model | None, parent: Model | None) -> str:
     come = ""
     if parent is not None:
         come = (
-            f'<span class="parent">child of {snac.svg(parent.architecture, "small")}'
+            f'<span class="parent">child of {snac.svg(parent.design, "small")}'
             f"{button(parent.name, 'parent', parent.number, label='make it the baseline')}</span>"
         )
     modes = "".join(
@@ -113,7 +114,7 @@ def head_html(model: Model | None, parent: Model | None) -> str:
     repeat = ""
     if model.accuracy is not None:
         repeat = button("⚄", "repeat", label="repeat the baseline with another seed", kind="tool")
-    facts = f"{model.parameters:,} parameters · accuracy {wording.accuracy(model.accuracy)}"
+    facts = f"{model.parameters:,} {model.terms.size} · accuracy {wording.accuracy(model.accuracy)}"
     if model.accuracy is None:
         facts += " (not trained yet: its children wait for it to be compared with)"
     return (
@@ -123,30 +124,33 @@ def head_html(model: Model | None, parent: Model | None) -> str:
     )
 
 
-def controls_html(settings: Settings, space: Space) -> str:
+def controls_html(settings: Settings, space: ModelSpace) -> str:
     """Write what can be set in the mode of now."""
     limit = settings.parameters
     usual = space.limits.parameters
+    terms = entry(space.kind).design.terms
     hint = "any" if usual is None else f"{usual:,}"
     most = (
         '<label>children of at most <input class="wide" type="text" inputmode="numeric" '
         'data-act="parameters" '
         f'data-key="parameters" value="{"" if limit is None else f"{limit:,}"}" '
-        f'placeholder="{hint}" aria-label="Parameters of a child at most"> parameters</label>'
+        f'placeholder="{hint}" aria-label="{terms.size.capitalize()} of a child at most"> '
+        f"{terms.size}</label>"
     )
     if settings.mode != "variations":
         return f'<div class="controls">{most}</div>'
     low, high = settings.changes
-    known = [kind for kind in KINDS if kind in space.grids]
+    new = space.new_kinds
+    known = list(new)
     kinds = "".join(
         f'<label><input type="checkbox" data-act="kind" data-name="{kind} " data-key="kind {kind}"'
         f"{' checked' if not settings.kinds or kind in settings.kinds else ''}> "
-        f"{escape(KINDS[kind].name)}</label>"
+        f"{escape(new[kind].name)}</label>"
         for kind in known
     )
     some = "all kinds"
     if settings.kinds:
-        some = wording.listed([KINDS[kind].name for kind in known if kind in settings.kinds], 4)
+        some = wording.listed([new[kind].name for kind in known if kind in settings.kinds], 4)
     return (
         '<div class="controls">'
         f"{_count('models', 'count', settings.count, *COUNTS)}"
@@ -186,7 +190,7 @@ def price_html(made: Offer, *, drawing: bool = False) -> str:
     return f'<div class="offer">{train}<ul class="price">{listed}</ul>{again}</div>'
 
 
-def preview_html(made: Offer, layers: Sequence[Layer]) -> str:
+def preview_html(made: Offer, layers: Sequence[Part]) -> str:
     """Write the children of an offer, each with its words, its cost, and why not where not.
 
     Parameters
@@ -207,7 +211,7 @@ def preview_html(made: Offer, layers: Sequence[Layer]) -> str:
     return f'<ul class="preview" data-scroll="preview" aria-label="Preview">{cards}</ul>'
 
 
-def _card(place: int, one: Offered, layers: Sequence[Layer], *, tools: bool) -> str:
+def _card(place: int, one: Offered, layers: Sequence[Part], *, tools: bool) -> str:
     proposal = one.proposal
     made = proposal.architecture
     chip = "" if made is None else marked(made, marks(proposal.edits, layers))
@@ -232,7 +236,7 @@ def _card(place: int, one: Offered, layers: Sequence[Layer], *, tools: bool) -> 
         if one.more:
             more = f"{sign}{wording.compact(abs(one.more))}"
         about = "" if one.seconds is None else f" · about {duration(one.seconds)}"
-        cost = f"{made.parameter_count:,} parameters ({more}){about}"
+        cost = f"{made.parameter_count:,} {made.terms.size} ({more}){about}"
         said.append(f'<span class="cost">{cost}</span>')
     struck = ' class="is-struck"' if one.struck else ""
     tools_html = f'<span class="tools">{buttons}</span>' if buttons else ""

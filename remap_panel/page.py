@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.application.application import SessionContext
 from panel.theme import Design
+from panel.viewable import Viewer
 from panel_material_ui.notifications import NotificationArea
 
 from remap_panel import frame
@@ -177,15 +179,23 @@ def make_problem_page(error: RemapError) -> frame.Document:
 
 
 def tabs(state: ExplorerState) -> pn.viewable.Viewable:
-    """Arrange the right side: the data selector in front, the inspector at the first inspection."""
+    """Arrange the right side: the data selector in front, the inspector at the first inspection.
+
+    What does not stand in front is made in turns of its own, so that nobody waits for all of it.
+    """
     queue = _label(_queue_label(state))
+    front = TABS.index(state.tab) if state.tab in TABS else DATA
+    places = [pn.Column(sizing_mode="stretch_both", margin=0) for _ in TABS]
+    views = (DataSelector, Inspector, Compare, Generate, Queue)
+    fill = [partial(_fill, *one, state) for one in zip(places, views, strict=True)]
+    fill.pop(front)()
     made = pmui.Tabs(
-        (_label("Data selector"), DataSelector(state)),
-        (_label("Model inspector"), Inspector(state)),
-        (_label("Compare"), Compare(state)),
-        (_label("Generate models"), Generate(state)),
-        (queue, Queue(state)),
-        active=TABS.index(state.tab) if state.tab in TABS else DATA,
+        (_label("Data selector"), places[DATA]),
+        (_label("Model inspector"), places[INSPECTOR]),
+        (_label("Compare"), places[COMPARE]),
+        (_label("Generate models"), places[GENERATE]),
+        (queue, places[QUEUE]),
+        active=front,
         theme_config=frame.material_theme(),
         sx=TABS_STYLE,
         styles={"min-width": "0"},
@@ -209,7 +219,30 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
 
     if state.inspected is None:
         watcher = state.param.watch(inspect, "inspected")
+    _in_turns(fill)
     return made
+
+
+def _fill(place: pn.Column, view: Callable[[ExplorerState], Viewer], state: ExplorerState) -> None:
+    place.append(view(state))
+
+
+def _in_turns(steps: Sequence[Callable[[], None]]) -> None:
+    """Take steps on turns of the session's document, between which others have theirs."""
+    document = pn.state.curdoc
+    if document is None or document.session_context is None:
+        for step in steps:
+            step()
+        return
+
+    left = list(steps)
+
+    def turn() -> None:
+        left.pop(0)()
+        if left:
+            document.add_next_tick_callback(turn)
+
+    document.add_next_tick_callback(turn)
 
 
 def _query() -> str:

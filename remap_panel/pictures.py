@@ -65,18 +65,22 @@ def png_of(images: NDArray[np.uint8] | None, item: int) -> bytes | None:
     return None if images is None else png(np.asarray(images[item]))
 
 
-def item_button(images: NDArray[np.uint8] | None, item: int, inside: str) -> str:
+def item_button(
+    images: NDArray[np.uint8] | None, item: int, inside: str, called: str = "image"
+) -> str:
     """Write the button of a validation image: its picture, or its number where there is none.
 
     Parameters
     ----------
     inside
         HTML below the picture.
+    called
+        What it is, for screen readers.
     """
     data = png_of(images, item)
     shown = f'<b class="blank">{item}</b>' if data is None else image(data)
     return (
         f'<button type="button" class="item" data-act="item" data-value="{item}" '
-        f'data-key="item {item}" aria-pressed="false" aria-label="image {item}">{shown}'
+        f'data-key="item {item}" aria-pressed="false" aria-label="{called} {item}">{shown}'
         f"{inside}</button>"
     )

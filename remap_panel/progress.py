@@ -86,7 +86,7 @@ class QueueProgress:
     def _say(self, model: Model) -> None:
         if self._console.is_terminal and model.status is Status.DONE:
             return
-        figures = f"{model.parameters:,} parameters"
+        figures = f"{model.parameters:,} {model.terms.size}"
         if model.status is Status.DONE:
             figures = f"accuracy {model.accuracy:.3f}, {figures}, {duration(model.seconds)}"
         else:

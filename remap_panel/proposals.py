@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
@@ -11,9 +11,10 @@ from typing import final
 from remap_panel.settings import Drawn, Settings
 from remap_panel.wording import compact
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Architecture, Limits, Space
+from remap_ray.space import Design, Limits, ModelSpace
 from remap_ray.space.edit import Edit, apply, to_dict
 from remap_ray.space.edits import Proposal, ablations, variations
+from remap_ray.space.terms import LAYERS
 from remap_ray.study import Model, Origin, Status, Submission, duration
 from remap_ray.study.queue import Pace
 
@@ -123,25 +124,25 @@ def epochs_of(model: Model) -> int:
     return model.full_epochs or model.wanted_epochs
 
 
-def limits_of(settings: Settings, space: Space) -> Limits:
+def limits_of(settings: Settings, space: ModelSpace) -> Limits:
     """Give what a child may cost at most: what the person says, else what the space says."""
     return Limits(parameters=settings.parameters or space.limits.parameters)
 
 
 def draw(
-    model: Model, settings: Settings, space: Space, known: Mapping[str, int]
+    model: Model, settings: Settings, space: ModelSpace, known: Mapping[str, int]
 ) -> tuple[tuple[Edit, ...], ...]:
     """Draw the variations of a preview; the same settings and seed give the same.
 
     Takes seconds for hundreds that are hard to find: not for an event loop.
     """
-    chosen = settings.of(model.number, model.architecture)
+    chosen = settings.of(model.number, model.design)
     drawn = _variations(model, settings, space, known, settings.count, chosen.seed)
     return tuple(one.edits for one in drawn)
 
 
 def draw_one(
-    model: Model, settings: Settings, space: Space, known: Mapping[str, int], place: int
+    model: Model, settings: Settings, space: ModelSpace, known: Mapping[str, int], place: int
 ) -> Drawn:
     """Draw one variation of a preview anew, other than all that are there; gives all of them.
 
@@ -150,9 +151,9 @@ def draw_one(
     InvalidRequest
         No other was found: there is nothing else, or too little of it.
     """
-    chosen = settings.of(model.number, model.architecture)
+    chosen = settings.of(model.number, model.design)
     drawn = chosen.drawn or ()
-    beside = [apply(model.architecture, edits).architecture for edits in drawn]
+    beside = [apply(model.design, edits).architecture for edits in drawn]
     taken = {one.identity: 0 for one in beside if one is not None}
     for attempt in range(REDRAWS):
         seed = Random(f"{chosen.seed}/{place}/{attempt}").randrange(2**31)
@@ -167,46 +168,28 @@ def draw_one(
 def _variations(
     model: Model,
     settings: Settings,
-    space: Space,
+    space: ModelSpace,
     known: Mapping[str, int],
     count: int,
     seed: int,
 ) -> tuple[Proposal, ...]:
-    chosen = settings.of(model.number, model.architecture)
+    chosen = settings.of(model.number, model.design)
     return variations(
-        model.architecture,
+        model.design,
         count,
         settings.changes,
         chosen.allowed,
         limits_of(settings, space),
         seed,
         known,
-        _only(space, settings.kinds),
-    )
-
-
-def _only(space: Space, kinds: Collection[str]) -> Space:
-    """Give a space in which new layers are of some kinds only; none is all."""
-    if not kinds:
-        return space
-
-    def among(table: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
-        return {
-            name: {kind: weight for kind, weight in row.items() if kind in kinds}
-            for name, row in table.items()
-        }
-
-    return replace(
-        space,
-        transitions=among(space.transitions),
-        transitions_after_dense=among(space.transitions_after_dense),
+        space.only(settings.kinds),
     )
 
 
 def offer(
     model: Model,
     settings: Settings,
-    space: Space,
+    space: ModelSpace,
     models: Mapping[int, Model],
     known: Mapping[str, int],
     pace: Pace | None,
@@ -231,7 +214,7 @@ def offer(
     wait
         Seconds until the queue of now is empty; None where that is not known.
     """
-    architecture = model.architecture
+    architecture = model.design
     chosen = settings.of(model.number, architecture)
     limits = limits_of(settings, space)
     found: Sequence[Proposal]
@@ -257,13 +240,13 @@ def offer(
 
 @lru_cache(maxsize=64)
 def _ablations(
-    architecture: Architecture, layers: frozenset[int], limits: Limits
+    architecture: Design, layers: frozenset[int], limits: Limits
 ) -> tuple[Proposal, ...]:
     return ablations(architecture, layers or None, limits)
 
 
 @lru_cache(maxsize=64)
-def _drawn(architecture: Architecture, drawn: Drawn, limits: Limits) -> tuple[Proposal, ...]:
+def _drawn(architecture: Design, drawn: Drawn, limits: Limits) -> tuple[Proposal, ...]:
     """Judge the variations of a preview as they were drawn."""
     found: list[Proposal] = []
     first: dict[str, int] = {}
@@ -335,13 +318,15 @@ def price(made: Offer) -> tuple[str, ...]:
     trained = made.trained
     said = []
     architectures = (one.proposal.architecture for one in trained)
-    sizes = [one.parameter_count for one in architectures if one is not None]
+    designs = [one for one in architectures if one is not None]
+    sizes = [one.parameter_count for one in designs]
+    terms = designs[0].terms if designs else LAYERS
     children = "1 child" if len(trained) == 1 else f"{len(trained)} children"
     if sizes:
         least, most = compact(min(sizes)), compact(max(sizes))
         span = least if least == most else f"{least} to {most}"
         each = "" if len(trained) == 1 else " each"
-        said.append(f"{children}, {span} parameters{each}, {made.epochs} epochs")
+        said.append(f"{children}, {span} {terms.size}{each}, {made.epochs} epochs")
         about = "the time is not known before something was trained here"
         if made.seconds is not None:
             about = f"about {duration(made.seconds)} on this machine"

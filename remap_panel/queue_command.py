@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,17 @@ from rich.text import Text
 
 from remap_panel import status
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Architecture
-from remap_ray.study import Model, Origin, Status, Study, Submission, open_study, reasons
+from remap_ray.space import Design, ModelSpace, spaces
+from remap_ray.study import (
+    Model,
+    Origin,
+    Status,
+    Study,
+    Submission,
+    open_study,
+    reasons,
+    space_of,
+)
 
 __all__ = ["add_queue", "queue_form", "read_network"]
 
@@ -79,7 +89,7 @@ def add_queue(commands: Any, say: Say) -> None:
     one.add_argument("--gpus-per-model", type=float, metavar="F", help="share of a GPU for each")
 
 
-def read_network(text: str, study: Study) -> Architecture:
+def read_network(text: str, study: Study) -> Design:
     """Read a network that a person wrote, for a study's images and classes.
 
     Parameters
@@ -99,7 +109,8 @@ def read_network(text: str, study: Study) -> Architecture:
             raise InvalidRequest(f"{text} cannot be read ({error})") from error
     if not stripped.startswith("{"):
         shape, classes = study.data.input_shape, len(study.data.class_names)
-        return Architecture.from_text(stripped, shape, classes)
+        kept = space_of(study)
+        return _known(spaces.design_from_text(stripped, kept.kind, shape, classes), kept)
     try:
         form = json.loads(stripped)
     except json.JSONDecodeError as error:
@@ -108,7 +119,18 @@ def read_network(text: str, study: Study) -> Architecture:
     if not isinstance(form, dict):
         raise InvalidRequest("the network is no JSON object")
     known = {"input_shape": list(study.data.input_shape), "classes": len(study.data.class_names)}
-    return Architecture.from_dict(known | form)
+    kept = space_of(study)
+    return _known(spaces.design_from_dict({"space": kept.kind} | known | form), kept)
+
+
+def _known(design: Design, space: ModelSpace) -> Design:
+    """Give a design whose names the study's data have, or say which they have not."""
+    for part in design.parts:
+        if part.quoted and part.arguments not in space.data_columns:
+            near = get_close_matches(part.arguments, space.data_columns, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InvalidRequest(f"the data have no {part.words}{hint}")
+    return design
 
 
 def queue_form(study: Study) -> dict[str, Any]:
@@ -139,7 +161,7 @@ def queue_form(study: Study) -> dict[str, Any]:
                 "parent": one.parent,
                 "repeat": one.repeat,
                 "words": one.words,
-                "text": one.architecture.text,
+                "text": one.design.text,
             }
             for one in _ordered(models)
         ],
@@ -167,7 +189,7 @@ def _list(study: Study, given: argparse.Namespace, say: Say) -> None:
     for one in _ordered(models):
         accuracy = "" if one.accuracy is None else f"{one.accuracy:.3f}"
         epochs = f"{one.epochs}/{one.wanted_epochs}"
-        reason, layers = Text(said[one.number]), Text(one.architecture.text)
+        reason, layers = Text(said[one.number]), Text(one.design.text)
         table.add_row(one.name, epochs, accuracy, f"{one.parameters:,}", reason, layers)
     console.print(table)
 

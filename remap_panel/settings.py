@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, TypeAlias, final
 
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space import KINDS, Architecture
+from remap_ray.space import Design, spaces
 from remap_ray.space.edit import NAMES, Edit, from_dict, to_dict
 
 __all__ = ["CHANGES", "COUNTS", "MODES", "Chosen", "Drawn", "Settings"]
@@ -18,6 +18,8 @@ MODES = {"ablations": "Ablations", "variations": "Variations", "handcrafted": "H
 
 COUNTS = (1, 300)
 """Fewest and most variations that are drawn at once."""
+
+KINDS = [kind for one in spaces.ENTRIES.values() for kind in one.kinds]
 
 CHANGES = (1, 8)
 """Fewest and most changes of a variation."""
@@ -97,9 +99,9 @@ class Chosen:
             draft if isinstance(draft, Mapping) else None,
         )
 
-    def within(self, architecture: Architecture) -> Chosen:
+    def within(self, architecture: Design) -> Chosen:
         """Leave out what speaks of layers that a baseline does not have."""
-        count = len(architecture.layers)
+        count = len(architecture.parts)
         here = frozenset(range(count))
         return replace(
             self,
@@ -141,7 +143,7 @@ class Settings:
     descendants: bool = False
     baselines: Mapping[int, Chosen] = field(default_factory=dict)
 
-    def of(self, number: int, architecture: Architecture) -> Chosen:
+    def of(self, number: int, architecture: Design) -> Chosen:
         """Give what was set for a baseline, as far as it has the layers."""
         return self.baselines.get(number, Chosen()).within(architecture)
 

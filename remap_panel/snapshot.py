@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 from types import MappingProxyType
-from typing import final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from remap_ray.study import (
     Heartbeat,
     Model,
     Status,
+    Wished,
     pace_of,
     reasons,
     seconds_left,
@@ -32,6 +33,7 @@ from remap_ray.study import (
 __all__ = ["NOBODY", "Figures", "Point", "Snapshot", "advance"]
 
 NOBODY = Heartbeat(0, "", alive=False, seconds=None, workers=0, said="")
+NOTHING = Wished(paused=False, workers=None, gpus_per_model=None)
 
 
 @final
@@ -98,6 +100,8 @@ class Snapshot:
         From top to bottom.
     heartbeat
         Who trains the study.
+    wished
+        What is wished of the queue as a whole.
     recalls
         Accuracy on each class, float32 (classes,), of each model that has predicted: read a moment
         after the rest where a study is large.
@@ -110,6 +114,7 @@ class Snapshot:
     versions: Mapping[str, int] = field(default_factory=dict)
     drawer: tuple[DrawerEntry, ...] = ()
     heartbeat: Heartbeat = NOBODY
+    wished: Wished = NOTHING
     recalls: Mapping[int, NDArray[np.float32]] = field(default_factory=dict, compare=False)
 
     @cached_property
@@ -167,6 +172,17 @@ class Snapshot:
         return seconds_left(models, pace_of(models), self.heartbeat.workers)
 
     @cached_property
+    def judged(self) -> dict[Any, Any]:
+        """What `remap_panel.needs.judge` has found already, for all sessions of the process."""
+        return {}
+
+    def work_out(self) -> Self:
+        """Work out what every session will ask for, in the thread that has the time."""
+        for one in (self.figures, self.children, self.counts, self.reasons, self.seconds_left):
+            del one
+        return self
+
+    @cached_property
     def drawer_numbers(self) -> tuple[int, ...]:
         """Model numbers in the drawer, from top to bottom."""
         return tuple(entry.model for entry in self.drawer)
@@ -215,5 +231,6 @@ def advance(before: Snapshot, change: Change, heartbeat: Heartbeat) -> Snapshot:
         versions,
         tuple(sorted(drawer.values(), key=lambda entry: entry.position)),
         heartbeat,
+        before.wished,
         before.recalls,
     )

@@ -13,7 +13,7 @@ import param
 from bokeh.document import Document
 
 from remap_panel import address, keeping
-from remap_panel.answers import aside
+from remap_panel.answers import Turns, aside
 from remap_panel.exporting import Export
 from remap_panel.feed import Feed
 from remap_panel.needs import Judged, Needs, judge, weights_of
@@ -33,6 +33,9 @@ PROJECTIONS = {
 
 COMPARED = 6
 """Models that can be compared side by side at most."""
+
+TURN_SECONDS = 0.2
+"""How long the other sessions wait at most until one has taken a new snapshot."""
 
 LOG = logging.getLogger(__name__)
 
@@ -72,13 +75,17 @@ class ExplorerState(param.Parameterized):
     told = param.String(default="", doc="Last thing said to the person, for screen readers too.")
     exports = param.Dict(default={}, doc="Where the last export of each model stands, by number.")
     undoable = param.String(default="", doc="What `undo` would take back, empty where nothing.")
+    alone = param.List(
+        default=[], item_type=str, doc="Names of tabs that are shown by themselves besides."
+    )
 
     def __init__(self, feed: Feed, **params: object) -> None:
         known = dict(feed.exports.known)
         super().__init__(**{"snapshot": feed.snapshot, "exports": known, **params})
         self._feed = feed
         self._pending = False
-        self._document: Document | None = None
+        self.turns: Turns | None = pn.state.curdoc
+        self._taken = threading.Event()
         self._browser = ""
         self._exporting: set[int] = set()
         self._undo: list[tuple[str, Callable[[], object]]] = []
@@ -92,9 +99,13 @@ class ExplorerState(param.Parameterized):
         """The study, for reading what the snapshot does not carry (predictions, thumbnails)."""
         return self._feed.study
 
-    def follow(self, document: Document | None) -> Callable[[], None]:
+    def shows(self, tab: str) -> bool:
+        """Whether somebody looks at what stands in a tab."""
+        return tab == self.tab or tab in self.alone
+
+    def follow(self, document: Turns | None) -> Callable[[], None]:
         """Follow the study on ``document``'s turns (None: at once); gives how to end it."""
-        self._document = document
+        self.turns = document
 
         def tell() -> None:
             if document is None:
@@ -102,7 +113,10 @@ class ExplorerState(param.Parameterized):
             elif not self._pending:
                 # Several snapshots in one turn of the session are one update.
                 self._pending = True
+                self._taken.clear()
                 document.add_next_tick_callback(self._take)
+                # Sessions take turns, so that the server answers others in between.
+                self._taken.wait(TURN_SECONDS)
 
         return self._feed.subscribe(tell)
 
@@ -110,7 +124,14 @@ class ExplorerState(param.Parameterized):
         self._pending = False
         known = dict(self._feed.exports.known)
         changed = {"exports": known} if known != self.exports else {}
-        self.param.update(snapshot=self._feed.snapshot, problem=self._feed.problem or "", **changed)
+        try:
+            # What all views have to say of a snapshot travels in one message.
+            with pn.io.hold(self.turns if isinstance(self.turns, Document) else None):
+                self.param.update(
+                    snapshot=self._feed.snapshot, problem=self._feed.problem or "", **changed
+                )
+        finally:
+            self._taken.set()
         for number, export in changed.get("exports", {}).items():
             if number in self._exporting and not export.running:
                 self._exporting.discard(number)
@@ -157,12 +178,12 @@ class ExplorerState(param.Parameterized):
         def read() -> None:
             truth = int(self.study.validation_labels[item])
             found = {one: label == truth for one, label in self.study.labels_of_item(item).items()}
-            if self._document is None:
+            if self.turns is None:
                 self._see(item, found)
             else:
-                self._document.add_next_tick_callback(partial(self._see, item, found))
+                self.turns.add_next_tick_callback(partial(self._see, item, found))
 
-        if self._document is None:
+        if self.turns is None:
             read()
         else:
             threading.Thread(target=read, name=f"image {item}", daemon=True).start()
@@ -338,7 +359,7 @@ class ExplorerState(param.Parameterized):
             self.told = f"{names} {'waits' if len(numbers) == 1 else 'wait'} in the queue"
             self._feed.poke()
 
-        aside(self._document, write, then)
+        aside(self.turns, write, then)
 
     def cancel(self, *numbers: int) -> None:
         """Wish that waiting or training models stop."""

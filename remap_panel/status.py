@@ -100,6 +100,6 @@ def status_table(study: Study) -> Table:
             f"{one.parameters:,}",
             f"{one.epochs}/{one.wanted_epochs}",
             Text(said[one.number]),
-            Text(one.architecture.words),
+            Text(one.design.words),
         )
     return table

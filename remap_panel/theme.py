@@ -27,6 +27,8 @@ __all__ = [
     "MODES",
     "MONO",
     "OUTPUT",
+    "PAPER",
+    "PRINT",
     "RADIUS_HOVER",
     "RADIUS_PARAMETERS",
     "RADIUS_RANGE",
@@ -57,6 +59,13 @@ INK = "#16202a"
 """Marks on the blocks of a chip."""
 
 
+PRINT = "#000000"
+"""Text and lines of a figure in a file, as browsers show an SVG that stands alone."""
+
+PAPER = "#ffffff"
+"""Background of pictures made of pixels."""
+
+
 @final
 @dataclass(frozen=True)
 class BlockStyle:
@@ -84,6 +93,10 @@ BLOCKS: Mapping[str, BlockStyle] = {
     "batch_norm": BlockStyle("#c0ffc0", "#2f7d4f"),
     "dropout": BlockStyle("#dcdfe3", "#535c67", dotted=True),
     "dense": BlockStyle("#66c2f5", "#1f75a8"),
+    "boost": BlockStyle("#e98f3a", "#9a5210"),
+    "tree": BlockStyle("#93c295", "#447a4c"),
+    "bins": BlockStyle("#f2dc59", "#8f7c12"),
+    "column": BlockStyle("#66c2f5", "#1f75a8"),
     OUTPUT: BlockStyle("#9499a3", "#535a66"),
 }
 """Look of a block by the kind's name in JSON, and of the output layer. Kinds of one family share
@@ -99,6 +112,10 @@ MARKS: Mapping[str, str] = {
     "G": "m3.7-3.3c-.9-1.1-2-1.7-3.4-1.7c-2.7 0-4.5 2.1-4.5 5s1.8 5 4.5 5c1.5 0 2.9-.7 3.7-1.8"
     "v-2.7h-3.2",
     "W": "m-5-5l2.5 10 2.5-8 2.5 8 2.5-10",
+    "E": "m3.5-5h-7v10h7m-1.5-5h-5.5",
+    "T": "m-4-5h8m-4 0v10",
+    "H": "m-3.7-5v10m7.4-10v10m-7.4-5h7.4",
+    "I": "m-2.5-5h5m-2.5 0v10m-2.5 0h5",
     "relu": "m-6 3h6l6-7",
     "tanh": "m-6 5c4.5 0 5-2 6-5s1.5-5 6-5",
     "sigmoid": "m-6 3c4 0 4.5-.8 6-3s2-3 6-3",
@@ -107,17 +124,23 @@ MARKS: Mapping[str, str] = {
 middle of a box of 12 by 10. Drawn letters look the same in every viewer and need no font."""
 
 TICKS: Mapping[str, str] = {
-    "activation": "m-1 1l2-2",
+    "relu": "m-1 1h1l1-2",
+    "tanh": "m-1 1h1v-2h1",
+    "sigmoid": "m-1 1l2-2",
     "max_pool": "m-1 0h2",
     "avg_pool": "m-1-1h2m-2 2h2",
     "depthwise_conv": "m-1-1l1 2 1-2",
     "global_avg_pool": "m-1-1h2v2h-2z",
     "batch_norm": "m0-1v2",
     "dense": "m-1-1l2 2m0-2l-2 2",
+    "boost": "m0-1v2m-1-1h2",
+    "tree": "m-1 1l1-2 1 2",
+    "bins": "m-1-1v2m2-2v2",
     OUTPUT: "m-1-1l2 2m0-2l-2 2",
 }
-"""Marks of the layer types where a block is too small for a letter, in the same form as `MARKS`
-around the middle of a box of 2 by 2. Convolutions are plain, dropout has its dotted border."""
+"""Marks of the layer types, and of the functions of activations, where a block is too small for a
+letter, in the same form as `MARKS` around the middle of a box of 2 by 2. Convolutions and columns
+are plain, dropout has its dotted border."""
 
 HIGHLIGHT = "#f97316"
 """Fill of the hovered or inspected model's circle, in every view and both modes."""

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from remap_ray.space.terms import LAYERS, Terms
 from remap_ray.study import Model, Origin
 
-__all__ = ["accuracy", "compact", "flops", "listed", "origin"]
+if TYPE_CHECKING:
+    # Which loads Panel, and words need none.
+    from remap_panel.table import Column
+
+__all__ = ["accuracy", "compact", "flops", "listed", "origin", "parts", "titled"]
 
 UNITS = ("", "k", "M", "G", "T")
 
@@ -17,10 +24,28 @@ def compact(count: float) -> str:
     return f"{number}{unit}"
 
 
-def flops(count: int) -> str:
-    """Write floating-point operations with their unit: ``950 FLOP``, ``1.1 MFLOP``."""
+def flops(count: int, terms: Terms = LAYERS) -> str:
+    """Write operations with their unit: ``950 FLOP``, ``1.1 MFLOP``, ``1.2k comparisons``."""
     number, unit = _scaled(count)
-    return f"{number} {unit}FLOP"
+    return f"{number} {unit}FLOP" if terms.unit == "FLOP" else f"{number}{unit} {terms.unit}"
+
+
+def parts(terms: Terms) -> str:
+    """Give the title of a chip: layers, or what else a design is made of."""
+    return "Layers" if terms is LAYERS else "Parts"
+
+
+def titled(columns: Sequence[Column], terms: Terms) -> tuple[Column, ...]:
+    """Give the columns of a table with titles and hints that speak of what a study's models are."""
+
+    def made(one: Column) -> Column:
+        title = {"Layers": parts(terms)}.get(one.title, one.title)
+        title = title.replace("Params", terms.size_short.capitalize())
+        title = title.replace("params", terms.size_short)
+        hint = one.hint.replace("images", terms.items).replace("the layers", "the blocks")
+        return replace(one, title=title, hint=hint)
+
+    return tuple(columns) if terms is LAYERS else tuple(map(made, columns))
 
 
 def accuracy(share: float | None) -> str:

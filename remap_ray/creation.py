@@ -13,7 +13,7 @@ import numpy as np
 
 from remap_ray.errors import InvalidRequest
 from remap_ray.recipe import Recipe
-from remap_ray.space import Limits, Space, sample
+from remap_ray.space import Limits, ModelSpace, sample, spaces
 from remap_ray.study import DataSummary, Origin, Study, Submission, Thumbnail, directory, space_of
 from remap_ray.training import datasets, huggingface, npz
 from remap_ray.training.download import quiet
@@ -63,8 +63,8 @@ def create_study(
     epochs: int = 10,
     seed: int = 0,
     models: int = 0,
-    limits: Limits | None = None,
-    space: str | Path | Space = "paper",
+    limits: Limits | Callable[[ModelSpace], Limits] | None = None,
+    space: str | Path | ModelSpace | None = None,
     patience: int = 0,
     bfloat16: bool = False,
     flip: bool = False,
@@ -91,11 +91,13 @@ def create_study(
     seed
         Of the parts of the data, the sampler and every training.
     models, limits
-        How many sampled models to queue, as `add_samples` does.
+        How many sampled models to queue, as `add_samples` does; limits may be a function of
+        the space.
     space
-        What they are sampled from: ``paper``, ``modern``, the path of a TOML file of your
-        own (`remap_ray.space.space_file` says what stands in it), or a `Space`. The study
-        keeps a copy.
+        What they are sampled from: ``paper`` (the default for images), ``modern``,
+        ``boosting`` (the default for tables), the path of a TOML file of your own
+        (`remap_ray.space.space_file` and `remap_ray.space.boosting_space` say what stands in
+        it), or a `ModelSpace`. The study keeps a copy.
     progress
         Told how far a download is: the file's name, its bytes that are here, and how many
         there are, where that is known.
@@ -151,13 +153,22 @@ def create_study(
         flip=flip,
         shift=shift,
     )
-    if standardize:
-        recipe = replace(recipe, channels=channels_of(loaded.train))
-    recipe.check_fits(loaded.input_shape)
+    is_table = loaded.columns is not None
+    if is_table:
+        _check_for_trees(recipe, standardize=standardize)
+    else:
+        if standardize:
+            recipe = replace(recipe, channels=channels_of(loaded.train))
+        recipe.check_fits(loaded.input_shape)
     # Drawn before anything is written: limits that nothing keeps leave nothing behind.
-    space = space if isinstance(space, Space) else Space.find(str(space))
-    drawn = _draw(models, seed, summary, space, limits, (), halving=halving)
-    shown = (Thumbnail(label, png) for label, png in datasets.thumbnails(loaded, seed=seed))
+    if space is None:
+        space = "boosting" if is_table else "paper"
+    space = space if isinstance(space, ModelSpace) else spaces.find(str(space))
+    space = space.fitted(() if loaded.columns is None else loaded.columns.names)
+    kept = limits(space) if callable(limits) else limits
+    drawn = _draw(models, seed, summary, space, kept, (), halving=halving)
+    pictures = [] if is_table else datasets.thumbnails(loaded, seed=seed)
+    shown = (Thumbnail(label, png) for label, png in pictures)
     labels = loaded.validation.labels.astype(np.uint8)
     study = Study.create(
         path,
@@ -168,11 +179,26 @@ def create_study(
         seed,
         space.name,
         space_toml=space.toml,
-        images=datasets.viewable(loaded),
+        images=None if is_table else datasets.viewable(loaded),
         arrays=arrays,
     )
     study.submit(drawn)
     return study
+
+
+def _check_for_trees(recipe: Recipe, *, standardize: bool) -> None:
+    of_networks = {
+        "bfloat16": recipe.bfloat16,
+        "a flip": recipe.flip,
+        "a shift": recipe.shift,
+        "standardized channels": standardize or recipe.channels,
+    }
+    for name, wanted in of_networks.items():
+        if wanted:
+            raise InvalidRequest(
+                f"{name}: this is for networks that look at images; trees that are grown on a "
+                "table do without"
+            )
 
 
 def add_samples(
@@ -216,7 +242,7 @@ def _draw(
     count: int,
     seed: int,
     data: DataSummary,
-    space: Space,
+    space: ModelSpace,
     limits: Limits | None,
     known: Container[str],
     *,

@@ -54,7 +54,7 @@ def _revive(kind: type[RemapError], args: tuple[Any, ...], data: dict[str, Any])
 
 
 class InvalidArchitecture(RemapError, ValueError):
-    """A sequence of layers that cannot be a network, or JSON that is none.
+    """A sequence of layers that cannot be a network, parts that make no model, or JSON of neither.
 
     Raised by `remap_ray.space`; caught by whoever shows a person why.
 
@@ -63,12 +63,14 @@ class InvalidArchitecture(RemapError, ValueError):
     reason
         Why, in words that a person can act on, without the place.
     layer
-        Zero-based index of the layer at fault; None where the fault is not
-        one layer's.
+        Zero-based index of the layer, or other part, at fault; None where the fault is not
+        one part's.
+    noun
+        What a part is called.
     """
 
-    def __init__(self, reason: str, layer: int | None = None) -> None:
-        super().__init__(reason if layer is None else f"layer {layer}, {reason}")
+    def __init__(self, reason: str, layer: int | None = None, noun: str = "layer") -> None:
+        super().__init__(reason if layer is None else f"{noun} {layer}, {reason}")
         self.reason = reason
         self.layer = layer
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,9 +36,12 @@ def start() -> Iterator[Callable[..., Started]]:
     running: list[Started] = []
 
     def make(
-        *arguments: str | Path, command: Sequence[str] = REMAP, folder: Path | None = None
+        *arguments: str | Path,
+        command: Sequence[str] = REMAP,
+        folder: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> Started:
-        running.append(Started(*arguments, command=command, folder=folder))
+        running.append(Started(*arguments, command=command, folder=folder, env=env))
         return running[-1]
 
     yield make

@@ -37,6 +37,7 @@ MARKS = {
     "growth": [pytest.mark.slow],
     "queue": [pytest.mark.slow, pytest.mark.ray],
     "page": [pytest.mark.slow, pytest.mark.browser],
+    "panning": [pytest.mark.slow, pytest.mark.browser],
     "watching": [pytest.mark.slow, pytest.mark.browser],
     "generating": [pytest.mark.slow, pytest.mark.browser],
 }

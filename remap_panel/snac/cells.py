@@ -10,9 +10,10 @@ from remap_panel.draft import layer_of
 from remap_panel.snac.layout import Block, Size, arrange
 from remap_panel.snac.svg import piece
 from remap_panel.theme import OUTPUT
-from remap_ray.space import KINDS, Dense, Layer, Shape
+from remap_ray.space import Dense, Part, Shape, spaces
 from remap_ray.space.edits import NAMES
-from remap_ray.space.layers import Parameter, Value
+from remap_ray.space.part import Parameter, Value
+from remap_ray.space.terms import LAYERS, Terms
 
 __all__ = ["Cell", "bars", "cells", "kinds", "possible"]
 
@@ -28,16 +29,18 @@ Grids: TypeAlias = Mapping[str, Mapping[str, Sequence[Value]]]
 
 
 def cells(
-    layers: Sequence[Layer],
+    layers: Sequence[Part],
     input_shape: Shape,
     shapes: Sequence[Shape],
     classes: int,
     *,
+    output: Part | None = None,
     notes: Mapping[int, str] | None = None,
     faults: Mapping[int, str] | None = None,
     changed: Mapping[int, str] | None = None,
     gaps: Collection[int] = (),
     grids: Grids | None = None,
+    terms: Terms = LAYERS,
 ) -> list[Cell]:
     """Give what is shown of each layer, and last of the output layer.
 
@@ -47,8 +50,8 @@ def cells(
         They need not be a network.
     input_shape, shapes
         What enters the first, and what leaves each; empty where that is not known.
-    classes
-        Units of the output layer.
+    classes, output
+        Units of the output layer, and the part that comes last where it is another.
     notes, faults
         By layer, words that belong to it, and why it cannot stand there.
     changed
@@ -57,10 +60,13 @@ def cells(
         Places before which something was taken out.
     grids
         By kind and parameter the values that a variation may draw; all declared ones by default.
+    terms
+        Those of the space.
     """
     whole = all(shapes)
     leaving = (input_shape, *shapes, (classes,) if whole else ())
-    chip = arrange((*layers, Dense(classes)), leaving, MEASURES)
+    last = Dense(classes) if output is None else output
+    chip = arrange((*layers, last), leaving, MEASURES)
     made = []
     for block, layer in zip(chip.blocks, (*layers, None), strict=True):
         at = block.index
@@ -70,10 +76,10 @@ def cells(
                 "svg": piece(chip, block),
                 "top": block.y,
                 "kind": block.style,
-                "name": KINDS[block.kind].name if layer else "output",
+                "name": layer.name if layer else "output",
                 "words": block.words,
-                "said": _said(block),
-                "size": _size(block.shape),
+                "said": _said(block, terms),
+                "size": _size(block.shape) if terms is LAYERS else ["", ""],
                 "text": layer.text if layer else "",
                 "values": {name: getattr(layer, name) for name in layer.parameters()}
                 if layer
@@ -88,14 +94,14 @@ def cells(
     return made
 
 
-def possible(layer: Layer | None, grids: Grids | None = None) -> list[str]:
+def possible(layer: Part | None, grids: Grids | None = None) -> list[str]:
     """Give the types of edits that a variation could make at a layer; None is the output layer."""
     if layer is None:
         return ["prepend"]
     grid = {name: one.grid for name, one in layer.parameters().items()}
     values = grid if grids is None else grids.get(layer.kind, {})
     other = any(value != getattr(layer, name) for name, some in values.items() for value in some)
-    return [name for name in NAMES if name != "reparameterize" or other]
+    return [name for name in NAMES if name in layer.edits and (name != "reparameterize" or other)]
 
 
 def bars(importance: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
@@ -127,42 +133,58 @@ def bars(importance: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any
     }
 
 
-def kinds() -> list[dict[str, Any]]:
-    """Give the palette: every declared kind with a picture, and what its parameters may be."""
+def kinds(space: str = spaces.LAYERS, grids: Grids | None = None) -> list[dict[str, Any]]:
+    """Give every kind of a space's parts with a picture, and what its parameters may be.
+
+    Parameters
+    ----------
+    grids
+        By kind and parameter, the names that a parameter may have where it is a name.
+    """
     return [
         {
             "kind": kind,
             "name": cls.name,
-            "svg": _picture(layer_of(kind)),
-            "words": layer_of(kind).words,
+            "svg": _picture(layer_of(kind, space, grids)),
+            "words": cls.name if cls.quoted else layer_of(kind, space, grids).words,
             "about": (cls.__doc__ or "").strip().partition("\n")[0],
             "needed": [one.name for one in fields(cls) if one.default is MISSING],
-            "parameters": [_declared(name, one) for name, one in cls.parameters().items()],
+            "parameters": [
+                _declared(name, one, (grids or {}).get(kind, {}).get(name, ()))
+                for name, one in cls.parameters().items()
+            ],
+            # What every design has once is no piece to put in.
+            "palette": "remove" in cls.edits,
         }
-        for kind, cls in KINDS.items()
+        for kind, cls in spaces.entry(space).kinds.items()
     ]
 
 
-def _declared(name: str, parameter: Parameter) -> dict[str, Any]:
+def _declared(name: str, parameter: Parameter, names: Sequence[Value]) -> dict[str, Any]:
     picks = sorted(parameter.grid) if not parameter.choices else list(parameter.choices)
+    is_name = parameter.type is str and not parameter.choices
+    if is_name:
+        picks = list(names)
     return {
         "name": name,
         "words": name.replace("_", " "),
         "picks": picks,
-        "choices": bool(parameter.choices),
+        "choices": bool(parameter.choices) or is_name,
         "whole": parameter.type is int,
         "low": parameter.low,
         "high": parameter.high,
     }
 
 
-def _picture(layer: Layer) -> str:
+def _picture(layer: Part) -> str:
     chip = arrange((layer, Dense(2)), ((1,), (1,), (2,)), PALETTE)
     return piece(chip, chip.blocks[0])
 
 
-def _said(block: Block) -> str:
+def _said(block: Block, terms: Terms = LAYERS) -> str:
     place = "output" if block.style == OUTPUT else f"{block.index}"
+    if terms is not LAYERS:
+        return f"{place}: {block.words}"
     if not block.shape:
         return f"{place}: {block.words}, whose size is not known"
     size = "×".join(map(str, block.shape))

@@ -20,6 +20,7 @@ class Editor extends Gestures {
     const {root, model} = this
     root.addEventListener("pointerdown", (event) => this.down(event))
     root.addEventListener("pointermove", (event) => this.moved(event))
+    root.addEventListener("touchmove", (event) => this.touched(event), {passive: false})
     root.addEventListener("pointerup", (event) => this.up(event))
     root.addEventListener("pointercancel", () => this.stop())
     root.addEventListener("click", (event) => this.clicked(event))

@@ -21,10 +21,11 @@ from remap_panel.check import Check, check
 from remap_panel.draft import Draft
 from remap_panel.snac import cells
 from remap_ray.errors import RemapError
-from remap_ray.space import Architecture, Layer, Limits
+from remap_ray.space import Design, Limits, Part, spaces
 from remap_ray.space.edit import Proposal, words_of
 from remap_ray.space.edits import NAMES
 from remap_ray.space.script import between
+from remap_ray.space.terms import LAYERS
 from remap_ray.version import VERSION
 
 __all__ = ["MODES", "Editor", "everything"]
@@ -43,9 +44,9 @@ EXPORTED = re.compile(r"^export ", re.MULTILINE)
 Allowed = dict[int, tuple[str, ...]]
 
 
-def everything(architecture: Architecture, grids: cells.Grids | None = None) -> Allowed:
+def everything(architecture: Design, grids: cells.Grids | None = None) -> Allowed:
     """Allow each type of edit wherever it can happen."""
-    places = (*architecture.layers, None)
+    places = (*architecture.parts, None)
     return {at: tuple(cells.possible(layer, grids)) for at, layer in enumerate(places)}
 
 
@@ -65,6 +66,8 @@ class EditorPane(JSComponent):
     complaint = param.Dict(default={}, doc="What was wrong with the last wish, and where.")
     donors = param.List(default=[], doc="Numbers and names of models to take layers from.")
     donor = param.Dict(default={}, doc="The model that layers are taken from.")
+    part = param.String(default="layer", doc="What one part is called.")
+    parts = param.String(default="layers", doc="What several are called.")
     told = param.String(default="", doc="The last step in words, for screen readers.")
 
     # Not "editor.css": Panel gives a style of that name to the whole document.
@@ -107,7 +110,7 @@ class Editor(Viewer):
     """
 
     mode: Any = param.Selector(default="choose", objects=list(MODES), doc="What it is used for.")
-    baseline = param.ClassSelector(class_=Architecture, default=None, doc="What is worked on.")
+    baseline = param.ClassSelector(class_=Design, default=None, doc="What is worked on.")
     number = param.Integer(default=None, allow_None=True, doc="The baseline's model number.")
     input_shape = param.Tuple(default=(1, 28, 28), doc="Of the data: channels, height, width.")
     classes = param.Integer(default=10, bounds=(2, None), doc="Of the data.")
@@ -117,6 +120,7 @@ class Editor(Viewer):
     draft = param.ClassSelector(class_=Draft, default=Draft(), doc="The handcraft as it is now.")
     limits = param.ClassSelector(class_=Limits, default=None, doc="What a child must keep.")
     known: Any = param.Dict(default={}, doc="Numbers of the models there are, by identity.")
+    space = param.String(default=spaces.LAYERS, doc="Name of the space of what is made.")
     grids: Any = param.Dict(default=None, allow_None=True, doc="The space's grids, by kind.")
     importance: Any = param.Dict(default={}, doc="By layer: delta, low, high, words, clear.")
     notes: Any = param.Dict(default={}, doc="By layer, why it cannot be removed, or the like.")
@@ -124,20 +128,23 @@ class Editor(Viewer):
     donors: Any = param.Dict(default={}, doc="Names of the models to take layers from, by number.")
     checked: Any = param.ClassSelector(class_=Check, default=None, doc="What the draft is.")
 
-    def __init__(
-        self, lookup: Callable[[int], Architecture | None] | None = None, **params: Any
-    ) -> None:
+    def __init__(self, lookup: Callable[[int], Design | None] | None = None, **params: Any) -> None:
         if (baseline := params.get("baseline")) is not None:
             params.setdefault("input_shape", baseline.input_shape)
             params.setdefault("classes", baseline.classes)
             params.setdefault("allowed", everything(baseline, params.get("grids")))
-            params.setdefault("draft", drafts.begin(baseline.layers, params.get("number")))
+            params.setdefault(
+                "draft", drafts.begin(baseline.parts, params.get("number"), baseline.space)
+            )
         super().__init__(**params)
         self._lookup = lookup or (lambda _: None)
-        self._donor: tuple[Layer, ...] = ()
+        self._donor: tuple[Part, ...] = ()
         self._checked_on: tuple[object, ...] = ()
         self._known: object = None
-        self._pane = EditorPane(self._hear, kinds=cells.kinds(), sizing_mode="stretch_width")
+        kinds = cells.kinds(self.space, self.grids)
+        self._terms = spaces.entry(self.space).design.terms
+        called = {} if self._terms is LAYERS else {"part": "part", "parts": "parts"}
+        self._pane = EditorPane(self._hear, kinds=kinds, sizing_mode="stretch_width", **called)
         self._check()
         self._draw()
         self._mark()
@@ -161,7 +168,7 @@ class Editor(Viewer):
 
     def work_on(
         self,
-        baseline: Architecture | None,
+        baseline: Design | None,
         number: int | None = None,
         *,
         chosen: Iterable[int] = (),
@@ -186,19 +193,24 @@ class Editor(Viewer):
         some = {} if baseline is None else everything(baseline, params.get("grids", self.grids))
         if allowed is not None:
             some |= {at: tuple(names) for at, names in allowed.items() if at in some}
-        count = len(baseline.layers) if baseline else 0
+        count = len(baseline.parts) if baseline else 0
         self.param.update(
             baseline=baseline,
             number=number,
             chosen=sorted({one for one in chosen if 0 <= one < count}),
             brushed=[],
             allowed=some,
-            draft=draft or drafts.begin(baseline.layers if baseline else (), number),
+            draft=draft or self._afresh(baseline, number),
             importance=params.pop("importance", {}),
             notes=params.pop("notes", {}),
             price=params.pop("price", ""),
             **params,
         )
+
+    def _afresh(self, baseline: Design | None, number: int | None) -> Draft:
+        if baseline is None:
+            return drafts.begin((), number, self.space)
+        return drafts.begin(baseline.parts, number, baseline.space)
 
     @property
     def proposal(self) -> Proposal:
@@ -212,6 +224,10 @@ class Editor(Viewer):
             found.fault,
             self.draft.layers,
         )
+
+    @property
+    def _output(self) -> Part | None:
+        return None if self.baseline is None else self.baseline.output
 
     # What is drawn
 
@@ -227,9 +243,11 @@ class Editor(Viewer):
     def _draw(self) -> None:
         crafting = self.mode == "craft"
         name = "the draft" if self.number is None else f"m{self.number}"
+        # A space whose models are no sequences has settings besides what its terms count.
+        parts = "Layers" if self._terms is LAYERS else "Settings and columns"
         params: dict[str, Any] = {
             "mode": self.mode,
-            "label": f"Layers of the handcraft from {name}" if crafting else f"Layers of {name}",
+            "label": f"{parts} of the handcraft from {name}" if crafting else f"{parts} of {name}",
             "bars": {},
             "donors": [[number, words] for number, words in self.donors.items()],
         }
@@ -239,12 +257,13 @@ class Editor(Viewer):
             params["cells"] = cells.cells(
                 self.draft.layers, self.input_shape, found.shapes, self.classes,
                 faults=fault, changed=found.changed, gaps=found.gaps, grids=self.grids,
+                terms=self._terms, output=self._output,
             )  # fmt: skip
         elif self.baseline is not None:
             base = self.baseline
             params["cells"] = cells.cells(
-                base.layers, base.input_shape, base.shapes, base.classes,
-                notes=self.notes, grids=self.grids,
+                base.parts, base.input_shape, base.sizes[1:-1], base.classes,
+                notes=self.notes, grids=self.grids, terms=self._terms, output=base.output,
             )  # fmt: skip
             made = cells.bars(self.importance) if self.mode == "choose" else {}
             params["bars"] = {str(layer): bar for layer, bar in made.items()}
@@ -257,8 +276,8 @@ class Editor(Viewer):
         found, base = self.checked, self.baseline
         facts = []
         for name, now, then in (
-            ("parameters", found.parameters, base and base.parameter_count),
-            ("multiply-adds", found.multiply_adds, base and base.multiply_adds),
+            (self._terms.size, found.parameters, base and base.parameter_count),
+            (self._terms.steps, found.multiply_adds, base and base.multiply_adds),
         ):
             if now is not None:
                 apart = "" if then is None or now == then else f"{now - then:+,}"
@@ -275,7 +294,7 @@ class Editor(Viewer):
 
     def _mark(self) -> None:
         chosen = {"choose": self.chosen, "vary": self.brushed, "craft": list(self.draft.chosen)}
-        places = 0 if self.baseline is None else len(self.baseline.layers) + 1
+        places = 0 if self.baseline is None else len(self.baseline.parts) + 1
         self._pane.param.update(
             chosen=chosen[self.mode],
             allowed=[list(self.allowed.get(at, ())) for at in range(places)],
@@ -285,7 +304,7 @@ class Editor(Viewer):
     # What the browser says
 
     def _choose(self, given: list[Any]) -> None:
-        count = len(self.baseline.layers) if self.baseline else 0
+        count = len(self.baseline.parts) if self.baseline else 0
         if self.mode == "craft":
             made = drafts.choose(self.draft, filter(_is_index, given))
             if made != self.draft:
@@ -319,7 +338,7 @@ class Editor(Viewer):
             if "donor" in data:
                 self._show_donor(data["donor"])
                 return
-            made = _step(self.draft, data, self._donor, self.baseline)
+            made = _step(self.draft, data, self._donor, self.baseline, self.grids)
         except (RemapError, TypeError, ValueError, LookupError) as error:
             # What does not have the form of a wish cannot come from our own script.
             words = str(error) if isinstance(error, RemapError) else "this cannot be done"
@@ -338,23 +357,31 @@ class Editor(Viewer):
 
     def _show_donor(self, number: object) -> None:
         found = self._lookup(number) if isinstance(number, int) else None
-        self._donor = () if found is None else found.layers
+        self._donor = () if found is None else found.parts
         if found is None:
             self._pane.donor = {}
             return
-        made = cells.cells(found.layers, found.input_shape, found.shapes, found.classes)
+        shapes = found.sizes[1:-1]
+        made = cells.cells(
+            found.parts, found.input_shape, shapes, found.classes,
+            terms=self._terms, output=found.output,
+        )  # fmt: skip
         # The output layer is everyone's own.
         self._pane.donor = {"number": number, "cells": made[:-1]}
 
 
 def _step(
-    now: Draft, wish: dict[str, Any], lent: tuple[Layer, ...], baseline: Architecture | None
+    now: Draft,
+    wish: dict[str, Any],
+    lent: tuple[Part, ...],
+    baseline: Design | None,
+    grids: cells.Grids | None = None,
 ) -> Draft | None:
     """Make the step of a draft that a message wishes; None where it wishes none."""
     made = None
     match wish:
         case {"insert": [at, kind]}:
-            made = drafts.insert(now, at, [drafts.layer_of(kind)])
+            made = drafts.insert(now, at, [drafts.layer_of(kind, now.space, grids, now.layers)])
         case {"move": [list(indices), to]}:
             made = drafts.move(now, indices, to)
         case {"remove": list(indices)}:
@@ -374,7 +401,7 @@ def _step(
         case {"do": "nothing"}:
             made = drafts.from_nothing(now)
         case {"do": "restore"}:
-            made = drafts.restore(now, baseline.layers if baseline else ())
+            made = drafts.restore(now, baseline.parts if baseline else ())
     return made
 
 

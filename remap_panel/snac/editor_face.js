@@ -65,28 +65,34 @@ export class Face {
 
   get mode() { return this.model.mode }
   get cells() { return this.model.cells }
+  // What parts are called: a space of models may have others than layers.
+  say(words) {
+    const {part, parts} = this.model
+    return parts === "layers" ? words : words.replaceAll("layers", parts).replaceAll("layer", part)
+  }
+
   get count() { return Math.max(0, this.cells.length - 1) } // without the output layer
   get chosen() { return this.painted ?? this.model.chosen }
   get last() { return this.mode === "vary" ? this.count : this.count - 1 } // that can be chosen
 
   parts() {
     this.tools = make("div", {class: "tools", role: "toolbar", "aria-label": "Editing"})
-    this.palette = make("div", {class: "palette", role: "toolbar", "aria-label": "Kinds of layers: put one in at the mark"})
+    this.palette = make("div", {class: "palette", role: "toolbar", "aria-label": this.say("Kinds of layers: put one in at the mark")})
     this.strip = make("div", {class: "strip", role: "group"})
     this.legend = make("p", {class: "legend"},
-      "Bars: accuracy without the layer, against the baseline. Dashed, in brackets: no clear effect.")
+      this.say("Bars: accuracy without the layer, against the baseline. Dashed, in brackets: no clear effect."))
     this.readout = make("p", {class: "readout", id: `${this.id}-readout`})
     this.panel = make("div", {class: "panel", role: "group", "aria-label": "Parameters"})
     this.text = make("input", {type: "text", spellcheck: "false", autocomplete: "off", autocapitalize: "off", id: `${this.id}-text`, "aria-describedby": `${this.id}-wrong`, placeholder: "conv16x3 relu max2 dense64"})
     this.wrong = make("p", {class: "wrong", role: "alert", id: `${this.id}-wrong`})
     this.line = make("div", {class: "line"}, make("label", {for: this.text.id}, "As text"), this.text)
     this.summary = make("div", {class: "summary"})
-    this.picker = make("select", {"aria-label": "Model to take layers from"})
+    this.picker = make("select", {"aria-label": this.say("Model to take layers from")})
     this.take = button("Put in at the mark", {disabled: true})
     this.take_all = button("All of them", {disabled: true})
     this.lender = make("div", {class: "strip is-lent", role: "group", "aria-label": "Layers of the other model"})
     this.donor = make("details", {class: "donor"},
-      make("summary", {}, "Take layers from another model"),
+      make("summary", {}, this.say("Take layers from another model")),
       make("div", {class: "row"}, this.picker, this.take, this.take_all),
       this.lender)
     this.ghost = make("div", {class: "ghost", hidden: true, "aria-hidden": "true"})
@@ -164,9 +170,10 @@ export class Face {
   toggles(cell, at) {
     const made = make("div", {class: "toggles", role: "group", "aria-label": `What may happen at ${cell.words}`})
     for (const name of this.model.esm_constants.edits.slice().sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b))) {
-      const [words, path] = EDITS[name]
+      const [named, path] = EDITS[name]
+      const words = this.say(named)
       const can = cell.can.includes(name)
-      const where = at === this.count ? "the output layer" : `${cell.words} at ${at}`
+      const where = at === this.count ? this.say("the output layer") : `${cell.words} at ${at}`
       made.append(button("", {class: "toggle", "data-edit": name, tabindex: -1, disabled: !can,
         title: can ? `${name}: ${words}` : `${name}: not possible here`,
         "aria-label": `${name} ${where}`, "aria-pressed": "false"}, icon(path)))
@@ -205,9 +212,10 @@ export class Face {
     const tools = []
     if (mode === "vary") {
       const chosen = this.chosen.length
-      tools.push(make("span", {class: "lead"}, chosen ? `At the ${chosen === 1 ? "chosen layer" : `${chosen} chosen layers`}:` : "At all layers:"))
+      tools.push(make("span", {class: "lead"}, this.say(chosen ? `At the ${chosen === 1 ? "chosen layer" : `${chosen} chosen layers`}:` : "At all layers:")))
       for (const name of ORDER) {
-        const [words, path] = EDITS[name]
+        const [named, path] = EDITS[name]
+        const words = this.say(named)
         const made = button("", {class: "bulk", "data-key": name, "aria-pressed": String(this.all_allow(name)), title: words,
           disabled: !this.targets().some((at) => this.can(at, name))},
           icon(path), name)
@@ -216,8 +224,8 @@ export class Face {
       }
     } else if (mode === "choose") {
       tools.push(
-        make("span", {class: "lead"}, this.chosen.length ? `${this.chosen.length} of ${this.count} layers chosen`
-          : this.count ? `All ${this.count} layers` : "No layer but the output."),
+        make("span", {class: "lead"}, this.chosen.length ? this.say(`${this.chosen.length} of ${this.count} layers chosen`)
+          : this.count ? this.model.parts === "layers" ? `All ${this.count} layers` : "All that can be removed" : this.say("No layer but the output.")),
         tool("Choose all", "Ctrl+A", () => this.choose(span(0, this.count - 1)), !this.count),
         tool("Choose none", "Escape", () => this.choose([]), !this.chosen.length),
       )
@@ -247,7 +255,8 @@ export class Face {
     const now = JSON.stringify(this.model.kinds.map(({kind}) => kind))
     if (this.palette.dataset.kinds === now) return
     this.palette.dataset.kinds = now
-    this.palette.replaceChildren(...this.model.kinds.map(({kind, name, svg, words, about}, at) =>
+    const pieces = this.model.kinds.filter(({palette}) => palette !== false)
+    this.palette.replaceChildren(...pieces.map(({kind, name, svg, words, about}, at) =>
       button("", {class: "kind", "data-kind": kind, "data-key": kind, tabindex: at ? -1 : 0, title: `${words}: ${about}`,
         "aria-label": `Put in ${words}`}, picture(svg), make("span", {}, name))))
   }
@@ -313,9 +322,9 @@ export class Face {
     const kinds = new Set(chosen.map((at) => this.cells[at].kind))
     const children = []
     if (!chosen.length) {
-      children.push(make("p", {class: "hint"}, this.count ? "Click a layer to change its parameters." : "No layer yet: put one in from above."))
+      children.push(make("p", {class: "hint"}, this.count ? this.say("Click a layer to change its parameters.") : this.say("No layer yet: put one in from above.")))
     } else if (kinds.size > 1) {
-      children.push(make("p", {class: "hint"}, `${chosen.length} layers of several kinds: they can be moved, copied and removed together.`))
+      children.push(make("p", {class: "hint"}, this.say(`${chosen.length} layers of several kinds: they can be moved, copied and removed together.`)))
     } else {
       const [first] = chosen
       const cell = this.cells[first]
@@ -405,7 +414,7 @@ export class Face {
       this.readout.replaceChildren(make("b", {}, cell.said), ...[cell.fault && this.sentence(cell.fault), cell.note && this.sentence(cell.note), this.bar_words(at),
         {added: "Not in the baseline.", changed: "Other than in the baseline."}[cell.mark]].filter(Boolean).map((one) => ` ${one}`))
     } else {
-      this.readout.textContent = words || TIPS[this.mode]
+      this.readout.textContent = words || this.say(TIPS[this.mode])
     }
     this.readout.classList.toggle("is-tip", !cell && !words)
   }

@@ -99,6 +99,7 @@ export class Gestures extends Face {
     if (!press.moving) {
       if (Math.hypot(event.clientX - press.x, event.clientY - press.y) <= DRAGGED) return
       press.moving = true
+      press.keeps = press.does === "drag" || Math.abs(event.clientX - press.x) > Math.abs(event.clientY - press.y)
       this.root.setPointerCapture(press.id)
       if (press.does === "drag") this.lift()
     }
@@ -106,6 +107,10 @@ export class Gestures extends Face {
     if (press.does === "brush") this.brush(event)
     else this.drag(event)
   }
+
+  // Chromium takes a quick drag by finger for a fling, though nothing may scroll, and then loses the
+  // next tap, which would stop that fling: what is dragged here is no scrolling at all.
+  touched(event) { if (this.press?.keeps && event.cancelable) event.preventDefault() }
 
   up(event) {
     const {press} = this

@@ -10,14 +10,14 @@ Cashman et al., 2019, section 5.5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log, prod
 from typing import final
 
 from remap_panel.theme import OUTPUT
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Activation, Architecture, Dense, Layer, Shape
+from remap_ray.space import Activation, Design, Part, Shape
 
 __all__ = ["SCALE", "SIZES", "Block", "Chip", "Scale", "Size", "arrange", "blocks", "size_named"]
 
@@ -41,6 +41,15 @@ class Scale:
             raise InvalidRequest(
                 f"a scale needs 1 <= low < high, not low {self.low} and high {self.high}"
             )
+
+    @staticmethod
+    def of(architectures: Iterable[Design]) -> Scale:
+        """Give the scale from the smallest to the largest tensor of the architectures shown."""
+        values = [prod(shape) for one in architectures for shape in one.sizes[1:]]
+        if not values:
+            raise InvalidRequest("a scale needs at least one architecture whose tensors it spans")
+        low = min(values)
+        return Scale(low, max(*values, low + 1))
 
     def share(self, values: int) -> float:
         """Give the place of a tensor of ``values`` numbers between low (0) and high (1)."""
@@ -80,6 +89,8 @@ class Size:
         Whether a block tells what it is when the mouse rests on it.
     font
         Size of the title's text; 0 where the title is not drawn.
+    text, label
+        Size of the text beside chips in a figure, and of what stands under a block.
     """
 
     name: str
@@ -98,6 +109,8 @@ class Size:
     letters: bool = True
     tooltips: bool = False
     font: int = 0
+    text: int = 13
+    label: int = 9
 
 
 MANY = 20
@@ -107,9 +120,9 @@ SIZES: Mapping[str, Size] = {
     size.name: size
     for size in (
         Size("large", 34, 17, 2, 12, 76, 34, 3, 1, 4, 1.2, 0.75, 1.9, tooltips=True, font=13),
-        Size("medium", 17, 17, 2, 9, 40, 20, 2, 1, 3, 0.75, 0.75, 1.4, font=11),
-        Size("small", 9, 9, 1, 6, 26, 14, 1.5, 0.8, 2.4, 0.42, 0.42, 1),
-        Size("tiny", 5, 5, 1, 4, 14, 9, 1, 0.7, 2, 0.9, 0.9, 0.8, letters=False),
+        Size("medium", 17, 17, 2, 9, 40, 20, 2, 1, 3, 0.75, 0.75, 1.4, font=11, text=11, label=7),
+        Size("small", 9, 9, 1, 6, 26, 14, 1.5, 0.8, 2.4, 0.42, 0.42, 1, text=10, label=7),
+        Size("tiny", 5, 5, 1, 4, 14, 9, 1, 0.7, 2, 0.9, 0.9, 0.8, letters=False, text=9, label=6),
     )
 }
 """The four resolutions by name."""
@@ -198,7 +211,7 @@ def size_named(name: str) -> Size:
 
 
 def blocks(
-    architecture: Architecture,
+    architecture: Design,
     size: str = "large",
     scale: Scale = SCALE,
     *,
@@ -222,13 +235,13 @@ def blocks(
     InvalidRequest
         There is no such size.
     """
-    layers = (*architecture.layers, Dense(architecture.classes))
-    shapes = (architecture.input_shape, *architecture.shapes, (architecture.classes,))
-    return arrange(layers, shapes, size_named(size), scale, fixed_height=fixed_height)
+    layers = (*architecture.parts, architecture.output)
+    sizes = architecture.sizes
+    return arrange(layers, sizes, size_named(size), scale, fixed_height=fixed_height)
 
 
 def arrange(
-    layers: Sequence[Layer],
+    layers: Sequence[Part],
     shapes: Sequence[Shape],
     measures: Size,
     scale: Scale = SCALE,

@@ -43,10 +43,10 @@ def chips_html(found: Sequence[Compared]) -> str:
     rows = []
     for place, one in enumerate(found):
         model = one.model
-        chip = snac.in_columns(model.architecture, one.aligned.columns, one.aligned.differences)
+        chip = snac.in_columns(model.design, one.aligned.columns, one.aligned.differences)
         told = button(model.name, "inspect", model.number, label="inspect", hover=model.number)
         if place:
-            words = escape(one.words) if one.words else "the same layers"
+            words = escape(one.words) if one.words else f"the same {one.model.terms.parts}"
             told += button("first", "first", model.number, label=f"compare all with {model.name}")
         else:
             words = "the others are compared with it"
@@ -66,6 +66,7 @@ def chips_html(found: Sequence[Compared]) -> str:
 def figures_html(found: Sequence[Compared], names: Sequence[str]) -> str:
     """Write the table of figures: the first model's, and the others with their differences."""
     first = found[0]
+    terms = first.model.terms
     heads = "".join(f'<th scope="col">{one.model.name}</th>' for one in found)
 
     def line(name: str, value: Value, write: Write, better: int) -> str:
@@ -77,8 +78,8 @@ def figures_html(found: Sequence[Compared], names: Sequence[str]) -> str:
 
     rows = [
         line("Accuracy", lambda one: one.model.accuracy, _share, 1),
-        line("Parameters", lambda one: one.model.parameters, wording.compact, -1),
-        line("FLOPs", lambda one: one.model.flops, wording.compact, -1),
+        line(terms.size.capitalize(), lambda one: one.model.parameters, wording.compact, -1),
+        line(terms.work_short, lambda one: one.model.flops, wording.compact, -1),
         line("Seconds per epoch", lambda one: _pace(one.model), lambda value: f"{value:.2g}", -1),
     ]
     classes = [
@@ -103,14 +104,14 @@ def answers_html(found: Sequence[Compared]) -> str:
         if one.paired is None or one.p_value is None:
             said.append(f"<li>{one.model.name}: no answers to compare before both are trained</li>")
             continue
-        pair = one.paired
+        pair, items = one.paired, first.terms.items
         said.append(
-            f"<li><strong>{first.name} and {one.model.name}</strong>: {pair.both:,} images both "
-            f"get right, {pair.neither:,} neither; {pair.first:,} only {first.name}, "
+            f"<li><strong>{first.name} and {one.model.name}</strong>: {pair.both:,} {items} "
+            f"both get right, {pair.neither:,} neither; {pair.first:,} only {first.name}, "
             f"{pair.second:,} only {one.model.name}. {_verdict(first, one)}</li>"
         )
     return (
-        "<h3>Right and wrong on the same images</h3>"
+        f"<h3>Right and wrong on the same {first.terms.items}</h3>"
         f'<ul class="answers">{"".join(said)}</ul><p class="hint">p: McNemar\'s exact test, '
         "two-sided; how often two equally good models would differ at least so unevenly. For "
         "several comparisons at once, ask for smaller values.</p>"
@@ -156,8 +157,8 @@ def common_html(found: Common) -> str:
         for kind in found.kinds
     )
     facts = [
-        f"Layers: {_range(*found.layers)}",
-        "Parameters: "
+        f"{wording.parts(found.terms)}: {_range(*found.layers)}",
+        f"{found.terms.size.capitalize()}: "
         + " to ".join(dict.fromkeys(wording.compact(count) for count in found.parameters)),
     ]
     if found.accuracy is not None:
@@ -169,7 +170,8 @@ def common_html(found: Common) -> str:
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
     return (
         f'<h3>What the {found.models} selected models share</h3><ul class="answers">{listed}</ul>'
-        '<table class="figures"><thead><tr><th scope="col">Layer</th><th scope="col">in models</th>'
+        '<table class="figures"><thead><tr>'
+        f'<th scope="col">{found.terms.part.capitalize()}</th><th scope="col">in models</th>'
         f'<th scope="col">how often</th></tr></thead><tbody>{kinds}</tbody></table>'
     )
 
@@ -222,7 +224,6 @@ class Compare(Viewer):
     def __init__(self, state: ExplorerState) -> None:
         super().__init__()
         self._state = state
-        self._document = pn.state.curdoc
         self._names = state.study.data.class_names
         self._shown: tuple[Model, ...] = ()
         self._found: tuple[Compared, ...] = ()
@@ -235,7 +236,9 @@ class Compare(Viewer):
         self.matrices = Sheet(self._act, stylesheets=styles, css_classes=["remap-matrices"])
         self.common = Sheet(self._act, stylesheets=styles, css_classes=["remap-common"])
         self._show()
-        state.param.watch(lambda _: self._show(), ["snapshot", "comparison", "selection", "tab"])
+        state.param.watch(
+            lambda _: self._show(), ["snapshot", "comparison", "selection", "tab", "alone"]
+        )
 
     def __panel__(self) -> Viewable:
         return pn.Column(
@@ -248,7 +251,7 @@ class Compare(Viewer):
 
     def _show(self) -> None:
         state = self._state
-        if state.tab != "compare":
+        if not state.shows("compare"):
             return
         selected = self._models(state.selection)
         if selected != self._selected:
@@ -271,7 +274,7 @@ class Compare(Viewer):
             predicted = study.predictions_of([one.number for one in models])
             return compare(models, predicted, truth, len(self._names))
 
-        aside(self._document, work, lambda found: self._see(models, found))
+        aside(self._state.turns, work, lambda found: self._see(models, found))
 
     def _see(self, models: tuple[Model, ...], found: tuple[Compared, ...]) -> None:
         if models is not self._shown:

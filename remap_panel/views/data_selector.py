@@ -72,28 +72,39 @@ def cards(
 
 def facts(data: DataSummary) -> str:
     """Say what the data set is made of."""
-    channels, height, width = data.input_shape
-    depth = {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")
     train, validation, test = data.sizes
-    return (
-        f"{data.name}: {len(data.class_names)} classes of {depth} images, {width}×{height} pixels"
+    parts = (
         f" · {train:,} train the models, {validation:,} validate them, {test:,} are kept for a"
         " last test"
     )
+    channels, height, width = data.input_shape
+    if data.is_table:
+        return (
+            f"{data.name}: {len(data.class_names)} classes of rows, {channels} columns of numbers"
+            f"{parts}"
+        )
+    depth = {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")
+    return (
+        f"{data.name}: {len(data.class_names)} classes of {depth} images, {width}×{height} pixels"
+        f"{parts}"
+    )
 
 
-def cards_html(found: Sequence[Card]) -> str:
-    """Write the cards as HTML."""
-    return f'<ul class="cards">{"".join(_card(one) for one in found)}</ul>'
+def cards_html(found: Sequence[Card], *, pictured: bool = True) -> str:
+    """Write the cards as HTML; of a table's rows there is nothing to picture."""
+    cards = "".join(_card(one, pictured=pictured) for one in found)
+    return f'<ul class="cards">{cards}</ul>'
 
 
-def _card(card: Card) -> str:
+def _card(card: Card, *, pictured: bool) -> str:
     shown = "".join(pictures.image(png) for png in card.images)
     body = (
         f'<div class="images">{shown}</div>'
         if shown
         else '<p class="none">The study holds no images of this class.</p>'
     )
+    if not pictured:
+        body = ""
     head = button(card.name, "class", card.label, toggle=True, kind="name")
     texts = "".join(f'<span data-text="{one} {card.label}"></span>' for one in ("best", "median"))
     return (
@@ -125,7 +136,7 @@ def figures_of_classes(recalls: Mapping[int, NDArray[np.float32]], classes: int)
     return texts
 
 
-def pairs_html(sums: Sums, names: Sequence[str]) -> str:
+def pairs_html(sums: Sums, names: Sequence[str], items: str = "images") -> str:
     """Write the classes that are taken for each other most often; a click chooses both."""
     head = "<h3>Often confused</h3>"
     found = confused_pairs(sums.matrix, PAIRS)
@@ -147,7 +158,7 @@ def pairs_html(sums: Sums, names: Sequence[str]) -> str:
         bar = f'<i style="width:{100 * count / most:.0f}%"></i>'
         rows.append(
             f'<li>{label}<span class="bar" aria-hidden="true">{bar}</span>'
-            f"<span>{count / asked:.1%} of their images</span></li>"
+            f"<span>{count / asked:.1%} of their {items}</span></li>"
         )
     models = "1 model" if sums.models == 1 else f"{sums.models:,} models"
     return (
@@ -160,14 +171,15 @@ def hard_html(
     items: Sequence[int], truth: NDArray[np.uint8], names: Sequence[str], study: Study
 ) -> str:
     """Write the images that most models get wrong as buttons; their counts are texts."""
-    head = "<h3>Images that most models get wrong</h3>"
+    terms = study.data.terms
+    head = f"<h3>{terms.items.capitalize()} that most models get wrong</h3>"
     if not items:
         return (
-            f'{head}<p class="hint">None so far: each validation image is labelled right by more '
-            "than half of the models.</p>"
+            f'{head}<p class="hint">None so far: each validation {terms.item} is labelled right '
+            "by more than half of the models.</p>"
         )
     images = study.images()
-    missing = pictures.MISSING if images is None else ""
+    missing = pictures.MISSING if images is None and not study.data.is_table else ""
     shown = []
     for item in items:
         name = escape(names[truth[item]])
@@ -175,10 +187,11 @@ def hard_html(
             f'<span class="true" title="{name}">{name}</span>'
             f'<span class="hint" data-text="wrong {item}"></span>'
         )
-        shown.append(f"<li>{pictures.item_button(images, item, inside)}</li>")
+        shown.append(f"<li>{pictures.item_button(images, item, inside, terms.item)}</li>")
     return (
         f'{head}{missing}<p class="hint">Of the validation part, with their true classes; a click '
-        f'colours the overview by who gets the image right</p><p data-text="who" role="status"></p>'
+        f"colours the overview by who gets the {terms.item} right</p>"
+        '<p data-text="who" role="status"></p>'
         f'<ul class="items hard">{"".join(shown)}</ul>'
     )
 
@@ -187,7 +200,8 @@ def hard_html(
 def data_html(study: Study) -> str:
     """Write the cards; they never change, so all sessions share them."""
     found = cards(study.data.class_names, study.thumbnails(), study.validation_labels)
-    return f'<p class="facts">{escape(facts(study.data))}</p>{cards_html(found)}'
+    shown = cards_html(found, pictured=not study.data.is_table)
+    return f'<p class="facts">{escape(facts(study.data))}</p>{shown}'
 
 
 @final
@@ -197,7 +211,6 @@ class DataSelector(Viewer):
     def __init__(self, state: ExplorerState) -> None:
         super().__init__()
         self._state = state
-        self._document = pn.state.curdoc
         self._names = state.study.data.class_names
         self._predicted: Mapping[int, object] | None = None
         self._sums: Sums | None = None
@@ -215,7 +228,7 @@ class DataSelector(Viewer):
         self._items: tuple[int, ...] | None = None
         self._show()
         self._mark()
-        state.param.watch(lambda _: self._show(), ["snapshot", "tab"])
+        state.param.watch(lambda _: self._show(), ["snapshot", "tab", "alone"])
         state.param.watch(lambda _: self._mark(), ["classes", "item", "right"])
 
     def __panel__(self) -> Viewable:
@@ -240,12 +253,12 @@ class DataSelector(Viewer):
         """Bring everything up to date, as far as somebody looks at it."""
         state = self._state
         recalls = state.snapshot.recalls
-        if state.tab != "data" or recalls is self._predicted:
+        if not state.shows("data") or recalls is self._predicted:
             return
         self._predicted = recalls
         self.cards.texts = figures_of_classes(recalls, len(self._names))
         # A copy: the thread must not see what the session changes.
-        aside(self._document, lambda: Answers.of(state.study).read(recalls), self._see)
+        aside(state.turns, lambda: Answers.of(state.study).read(recalls), self._see)
 
     def _see(self, sums: Sums) -> None:
         study = self._state.study
@@ -254,7 +267,7 @@ class DataSelector(Viewer):
         if items != self._items:
             self._items = items
             self.hard.html = hard_html(items, study.validation_labels, self._names, study)
-        self.pairs.html = pairs_html(sums, self._names)
+        self.pairs.html = pairs_html(sums, self._names, study.data.terms.items)
         self._mark()
 
     def _mark(self) -> None:
@@ -274,8 +287,9 @@ class DataSelector(Viewer):
         if state.item is None:
             return ""
         name = self._names[state.study.validation_labels[state.item]]
+        terms = state.study.data.terms
         right = sum(state.right.values())
         return (
-            f"The overview shows who labels image {state.item} right, as {name}: "
+            f"The overview shows who labels {terms.item} {state.item} right, as {name}: "
             f"{right:,} of {len(state.right):,} models. Click it again to end this."
         )

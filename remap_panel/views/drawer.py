@@ -155,7 +155,7 @@ class Drawer(Viewer):
         self._ticked: list[int] = []
         self.head = Sheet(self._act, stylesheets=[STYLE], css_classes=["remap-drawer-head"])
         self.table = LiveTable(
-            COLUMNS,
+            wording.titled(COLUMNS, state.study.data.terms),
             self._rows,
             label="Model drawer: the models that were kept",
             empty=EMPTY,
@@ -237,4 +237,4 @@ class Drawer(Viewer):
         self.table.param.update(hovered=self._state.hovered, inspected=self._state.inspected)
 
     def _draw(self, _: str, number: int) -> str:
-        return snac.svg(self._state.snapshot.models[number].architecture, "small")
+        return snac.svg(self._state.snapshot.models[number].design, "small")

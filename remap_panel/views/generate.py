@@ -11,7 +11,7 @@ import panel as pn
 from panel.viewable import Viewable, Viewer
 
 from remap_panel import draft as drafts
-from remap_panel import offer_sheet, sparkline
+from remap_panel import offer_sheet, sparkline, wording
 from remap_panel.answers import aside
 from remap_panel.children import (
     WISHES,
@@ -43,7 +43,7 @@ from remap_panel.snac.editor import Editor, everything
 from remap_panel.state import ExplorerState
 from remap_panel.table import Action, Column, LiveTable, Row
 from remap_ray.errors import RemapError
-from remap_ray.space import KINDS, Architecture
+from remap_ray.space import Design
 from remap_ray.study import Model, pace_of, space_of
 
 __all__ = ["TAB", "Generate"]
@@ -111,7 +111,6 @@ class Generate(Viewer):
     def __init__(self, state: ExplorerState) -> None:
         super().__init__()
         self._state = state
-        self._document = pn.state.curdoc
         self._space = space_of(state.study)
         self._deltas = Deltas.of(state.study)
         self._lines: dict[int, Line] = {}
@@ -133,10 +132,11 @@ class Generate(Viewer):
             self._architecture,
             input_shape=data.input_shape,
             classes=len(data.class_names),
-            grids=self._space.grids,
+            space=self._space.kind,
+            grids=self._space.choices,
         )
         self.table = LiveTable(
-            COLUMNS,
+            wording.titled(COLUMNS, state.study.data.terms),
             self._rows,
             label="Children of the baseline",
             empty="Nothing was made of this model yet.\nWhat you train above appears here.",
@@ -163,7 +163,7 @@ class Generate(Viewer):
         )
         self._view = pn.Column(self.head, self._body, sizing_mode="stretch_width", margin=0)
         self._show()
-        state.param.watch(lambda _: self._show(), ["inspected", "settings", "tab"])
+        state.param.watch(lambda _: self._show(), ["inspected", "settings", "tab", "alone"])
         state.param.watch(lambda _: self._refresh(), ["snapshot", "classes"])
         state.param.watch(lambda event: self.table.param.update(hovered=event.new), "hovered")
         self.editor.param.watch(self._take_editor, ["chosen", "allowed", "draft"])
@@ -178,11 +178,11 @@ class Generate(Viewer):
 
     @property
     def _open(self) -> bool:
-        return self._state.tab == TAB
+        return self._state.shows(TAB)
 
-    def _architecture(self, number: int) -> Architecture | None:
+    def _architecture(self, number: int) -> Design | None:
         model = self._state.model(number)
-        return None if model is None else model.architecture
+        return None if model is None else model.design
 
     # What is shown
 
@@ -199,7 +199,7 @@ class Generate(Viewer):
             self._shown = None
             return
         settings = state.settings
-        chosen = settings.of(model.number, model.architecture)
+        chosen = settings.of(model.number, model.design)
         self.controls.html = offer_sheet.controls_html(settings, self._space)
         if self._shown != model.number:
             self._shown = model.number
@@ -221,7 +221,7 @@ class Generate(Viewer):
             except RemapError as error:
                 self._state.complain(f"the handcraft that was begun cannot be read: {error}")
         self.editor.work_on(
-            model.architecture,
+            model.design,
             model.number,
             chosen=chosen.layers,
             allowed=chosen.allowed,
@@ -255,7 +255,7 @@ class Generate(Viewer):
         drawing = self._drawing is not None
         self.price.html = offer_sheet.price_html(self._offer, drawing=drawing)
         self.preview.html = (
-            "" if drawing else offer_sheet.preview_html(self._offer, model.architecture.layers)
+            "" if drawing else offer_sheet.preview_html(self._offer, model.design.parts)
         )
         if settings.mode == "handcrafted":
             self.editor.price = " · ".join(price(self._offer)[1:2])
@@ -293,7 +293,7 @@ class Generate(Viewer):
         if missing and not self._working:
             self._working = True
             work = partial(self._deltas.work_out, missing)
-            aside(self._document, work, lambda _: self._worked_out())
+            aside(self._state.turns, work, lambda _: self._worked_out())
 
     def _worked_out(self) -> None:
         self._working = False
@@ -309,7 +309,7 @@ class Generate(Viewer):
             return sparkline.curve(losses, slots=line.model.wanted_epochs, label="training loss")
         assert model is not None
         _, edits = changes_from(model, line.model)
-        return marked(line.model.architecture, marks(edits, model.architecture.layers))
+        return marked(line.model.design, marks(edits, model.design.parts))
 
     # What a person does
 
@@ -351,7 +351,7 @@ class Generate(Viewer):
         low, high = settings.changes
         if act == "kind":
             name, _, ticked = value.partition(" ")
-            known = {kind for kind in KINDS if kind in self._space.grids}
+            known = set(self._space.new_kinds)
             chosen = (set(settings.kinds) or known) - {name}
             chosen |= {name} & known if ticked == "true" else set()
             if not chosen:
@@ -390,11 +390,11 @@ class Generate(Viewer):
         model, state, editor = self.baseline, self._state, self.editor
         if model is None or editor.number != model.number:
             return
-        before = state.settings.of(model.number, model.architecture)
+        before = state.settings.of(model.number, model.design)
         allowed: dict[int, frozenset[str]] | None = {
             at: frozenset(types) for at, types in editor.allowed.items()
         }
-        most = everything(model.architecture, self._space.grids)
+        most = everything(model.design, self._space.choices)
         if allowed == {at: frozenset(types) for at, types in most.items()}:
             allowed = None
         made = replace(before, layers=frozenset(editor.chosen), draft=_form(editor.draft, model))
@@ -413,7 +413,7 @@ class Generate(Viewer):
 
     def _keep_drawn(self, model: Model, drawn: Drawn, struck: frozenset[int] = frozenset()) -> None:
         settings = self._state.settings
-        chosen = settings.of(model.number, model.architecture)
+        chosen = settings.of(model.number, model.design)
         self._state.settings = settings.having(
             model.number, replace(chosen, drawn=drawn, struck=struck, seed=chosen.seed + 1)
         )
@@ -421,7 +421,7 @@ class Generate(Viewer):
     def _change_preview(self, model: Model, act: str, value: str) -> None:
         state = self._state
         settings = state.settings
-        chosen = settings.of(model.number, model.architecture)
+        chosen = settings.of(model.number, model.design)
         if act == "draw":
             state.settings = settings.having(model.number, chosen.redrawn())
             return
@@ -475,12 +475,12 @@ class Generate(Viewer):
             else:
                 self._keep_drawn(model, drawn, struck)
 
-        aside(self._document, work, then)
+        aside(self._state.turns, work, then)
 
 
 def _form(draft: Draft, model: Model) -> dict[str, Any] | None:
     """Give the JSON form of a draft; none where nothing was done yet."""
-    if draft.layers == model.architecture.layers and not draft.past and not draft.future:
+    if draft.layers == model.design.parts and not draft.past and not draft.future:
         return None
     return drafts.to_json(draft)
 

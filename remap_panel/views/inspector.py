@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, final
@@ -20,7 +20,9 @@ from remap_panel.exporting import Export
 from remap_panel.sheet import Sheet, button
 from remap_panel.snapshot import Snapshot
 from remap_panel.state import ExplorerState
+from remap_ray.space.terms import LAYERS, Terms
 from remap_ray.study import Model, Status
+from remap_ray.study.files import metadata_at
 from remap_ray.study.metrics import confusion_matrix
 
 __all__ = [
@@ -121,12 +123,14 @@ def exported(model: Model, export: Export | None) -> str:
 
 def chip(model: Model) -> str:
     """Give the HTML of the large chip, with what leaves each layer under its block."""
-    architecture = model.architecture
+    architecture = model.design
     laid = snac.blocks(architecture, "large")
     narrow = laid.blocks[0].width < laid.size.width
     sizes = "".join(
         f'<li style="left:{block.x}px;width:{block.width}px">{_size(block.shape, narrow)}</li>'
         for block in laid.blocks
+        # A column's number is always 1.
+        if architecture.ordered or block.shape != (1,)
     )
     shape = "×".join(str(side) for side in architecture.input_shape[1:])
     channels = architecture.input_shape[0]
@@ -134,9 +138,15 @@ def chip(model: Model) -> str:
         f"Input {shape}, {channels} {'channel' if channels == 1 else 'channels'}; under each "
         "layer, what leaves it: height × width and channels, or units"
     )
+    name = wording.parts(architecture.terms)
+    if not architecture.ordered:
+        words = (
+            f"Sees {architecture.countable} of {channels} columns. Under the settings: trees a "
+            "round, leaves at most, bins, and classes"
+        )
     return (
         f'<div class="chip{" narrow" if narrow else ""}" tabindex="0" role="group" '
-        f'aria-label="Layers of {model.name}">{snac.svg(architecture, "large")}'
+        f'aria-label="{name} of {model.name}">{snac.svg(architecture, "large")}'
         f'<ol style="width:{laid.width}px">{sizes}</ol></div><p class="hint">{words}</p>'
     )
 
@@ -148,7 +158,9 @@ def _size(shape: Sequence[int], narrow: bool) -> str:
     return f"{height}×{width}{'×' if narrow else '<br>'}{channels}"
 
 
-def facts(model: Model, reason: str, disk: int | None = None) -> str:
+def facts(
+    model: Model, reason: str, disk: int | None = None, grown: Mapping[str, str] | None = None
+) -> str:
     """Give the HTML of where the model stands and of the grid of figures.
 
     Parameters
@@ -157,20 +169,29 @@ def facts(model: Model, reason: str, disk: int | None = None) -> str:
         Why the model stands where it stands, in words.
     disk
         Bytes of the file of its weights; None where there is none yet.
+    grown
+        What that file says of itself, such as how many leaves there are.
     """
-    size = model.architecture.cost.weights_bytes if disk is None else disk
+    size = model.design.cost.weights_bytes if disk is None else disk
+    terms = model.terms
+    written = f"{'≈ ' if disk is None else ''}{wording.compact(size)}B" if size else "–"
     listed = {
         "Validation accuracy": wording.accuracy(model.accuracy),
         "Training accuracy": wording.accuracy(model.train_accuracy),
         "Validation loss": _loss(model.validation_loss),
         "Training loss": _loss(model.train_loss),
         "Epochs": f"{model.epochs} of {model.wanted_epochs}",
-        "Parameters": f"{model.parameters:,}",
-        "FLOPs per image": wording.flops(model.flops),
-        "Size on disk": f"{'≈ ' if disk is None else ''}{wording.compact(size)}B",
+        terms.size.capitalize(): f"{model.parameters:,}{'' if terms is LAYERS else ' at most'}",
+        terms.work: (
+            wording.flops(model.flops) if terms is LAYERS else wording.compact(model.flops)
+        ),
+        "Size on disk": written,
         "Seconds per epoch": f"{model.seconds / model.epochs:.2g}" if model.epochs else "–",
         "Stopped early": escape(model.stopped) if model.stopped else _stopped(model),
     }
+    for name in ("trees", "leaves"):
+        if grown and grown.get(name, "").isdecimal():
+            listed[f"{name.capitalize()} grown"] = f"{int(grown[name]):,}"
     cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in listed.items())
     return (
         f'<p class="status {model.status.value}"><span class="mark" aria-hidden="true">'
@@ -261,7 +282,9 @@ class Inspector(Viewer):
         self.head.html = heading(model) + chip(model)
         self.wishes.html = wishes(model, snapshot)
         self._show_export()
-        self._facts.html = facts(model, snapshot.reasons[model.number], self._disk(model))
+        self._facts.html = facts(
+            model, snapshot.reasons[model.number], self._disk(model), self._grown(model)
+        )
         epochs = snapshot.epochs.get(model.number, ())
         self._curves.visible = bool(epochs)
         note = prospect(epochs).words if epochs else _no_curves(model)
@@ -274,6 +297,11 @@ class Inspector(Viewer):
             return None
         path = self._state.study.weights_path(model.number)
         return path.stat().st_size if path.exists() else None
+
+    def _grown(self, model: Model) -> Mapping[str, str] | None:
+        if model.status is not Status.DONE or model.terms is LAYERS:
+            return None
+        return metadata_at(self._state.study.weights_path(model.number))
 
     def _show_matrix(self, model: Model) -> None:
         shown = (model.number, model.epochs) if model.status is Status.DONE else None
@@ -355,8 +383,9 @@ class Inspector(Viewer):
             there = (study.validation_labels == true) & (self._labels == predicted)
             items = np.flatnonzero(there).tolist()
             self.images.html = cell_html(
-                items, self._names[true], self._names[predicted], model.name, study.images()
-            )
+                items, self._names[true], self._names[predicted], model.name, study.images(),
+                study.data.terms,
+            )  # fmt: skip
             self._press()
 
     def _hover(self, value: str) -> None:
@@ -365,14 +394,15 @@ class Inspector(Viewer):
 
 def matrix_words(model: Model, never: Sequence[str], images: int) -> str:
     """Give the HTML above a confusion matrix: what it shows, and what it lacks."""
-    warning = ""
+    warning, terms = "", model.terms
     if never:
         names = ", ".join(escape(name) for name in never)
-        warning = f'<p class="warning">! {model.name} labels no image at all as: {names}</p>'
+        warning = f'<p class="warning">! {model.name} labels no {terms.item} at all as: {names}</p>'
     return (
-        f'<h3>Confusion matrix</h3>{warning}<p class="hint">{images:,} validation images; each '
+        f'<h3>Confusion matrix</h3>{warning}<p class="hint">{images:,} validation {terms.items}; '
+        "each "
         "row is a true class, each column what they are labelled as; the shade is the share of "
-        "the row, blue where right. Press a cell to see its images</p>"
+        f"the row, blue where right. Press a cell to see its {terms.items}</p>"
     )
 
 
@@ -397,18 +427,21 @@ def cell_html(
     predicted: str,
     model: str,
     images: NDArray[np.uint8] | None,
+    terms: Terms = LAYERS,
 ) -> str:
     """Give the HTML of a cell's images, each a button that recolours the overview by it."""
-    count = f"{len(items):,} {'image' if len(items) == 1 else 'images'}"
+    count = f"{len(items):,} {terms.item if len(items) == 1 else terms.items}"
     head = f"<h3>{count} of {escape(true)}, labelled as {escape(predicted)} by {model}</h3>"
     if not items:
         return head
-    missing = "" if images is not None else pictures.MISSING
-    shown = "".join(f"<li>{pictures.item_button(images, item, '')}</li>" for item in items[:IMAGES])
+    missing = pictures.MISSING if images is None and terms is LAYERS else ""
+    shown = "".join(
+        f"<li>{pictures.item_button(images, item, '', terms.item)}</li>" for item in items[:IMAGES]
+    )
     more = f", the first {IMAGES} are shown" if len(items) > IMAGES else ""
     return (
-        f'{head}{missing}<p class="hint">A click colours the overview by who gets the image right'
-        f'{more}</p><ul class="items">{shown}</ul>'
+        f'{head}{missing}<p class="hint">A click colours the overview by who gets the '
+        f'{terms.item} right{more}</p><ul class="items">{shown}</ul>'
     )
 
 

@@ -12,7 +12,6 @@ from functools import partial
 from math import isnan
 from typing import final
 
-import panel as pn
 from panel.viewable import Viewable, Viewer
 
 from remap_panel import captions, snac, wording
@@ -149,7 +148,7 @@ class Listing(Viewer):
         self._shown: Mapping[int, Row] = {}
         self.choice = Choice(label="List", options=LISTS, value="drawer", marks="list", margin=0)
         self.table = LiveTable(
-            COLUMNS,
+            wording.titled(COLUMNS, state.study.data.terms),
             self._rows,
             label="Models as a list",
             empty=empty_words(state, "ranking"),
@@ -198,7 +197,7 @@ class Listing(Viewer):
         self._asked = asked
         if number is None:
             return
-        document = pn.state.curdoc
+        document = state.turns
 
         def find() -> None:
             found = alike(state.study, snapshot, number, sorted(state.classes))
@@ -224,4 +223,4 @@ class Listing(Viewer):
         self.table.param.update(hovered=self._state.hovered, inspected=self._state.inspected)
 
     def _draw(self, _: str, number: int) -> str:
-        return snac.svg(self._state.snapshot.models[number].architecture, "small")
+        return snac.svg(self._state.snapshot.models[number].design, "small")

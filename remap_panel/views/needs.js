@@ -3,7 +3,7 @@
 const HOVER = "Weight: how much this class counts against the others"
 
 export function render({model}) {
-  const {fields} = model.esm_constants
+  const {fields} = model
   const make = (tag, attributes = {}, ...children) => {
     const made = document.createElement(tag)
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)

@@ -17,6 +17,7 @@ from panel.viewable import Viewable, Viewer
 from remap_panel import wording
 from remap_panel.needs import Needs
 from remap_panel.state import ExplorerState
+from remap_ray.space.terms import Terms
 
 __all__ = ["FIELDS", "NeedsView", "amount", "best_words", "standing", "written"]
 
@@ -101,7 +102,7 @@ class NeedsRow(JSComponent):
 
     _bundle = "needs.js"
     _stylesheets: ClassVar[list[str]] = [(HERE / "needs_style.css").read_text(encoding="utf-8")]
-    _constants: ClassVar[dict[str, Any]] = {"fields": {k: list(v) for k, v in FIELDS.items()}}
+    fields = param.Dict(default={}, doc="The words of each field, and what stands in an empty one.")
 
     def __init__(self, on_message: Callable[[object], None], **params: Any) -> None:
         super().__init__(**params)
@@ -118,6 +119,7 @@ class NeedsView(Viewer):
         self.row = NeedsRow(
             self._told,
             names=list(state.study.data.class_names),
+            fields=_fields(state.study.data.terms),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -172,6 +174,11 @@ class NeedsView(Viewer):
             return
         self._state.needs = self._state.needs.with_bound(name, value)
         self._update()
+
+
+def _fields(terms: Terms) -> dict[str, list[str]]:
+    words = {"parameters": f"{terms.size} ≤", "flops": f"{terms.unit} ≤"}
+    return {name: [words.get(name, said), empty] for name, (said, empty) in FIELDS.items()}
 
 
 def _chosen(classes: Mapping[int, float], names: Sequence[str]) -> list[list[Any]]:

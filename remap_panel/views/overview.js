@@ -138,7 +138,7 @@ export function render({model, view}) {
     legend.replaceChildren(
       make("span", {class: "darkness", title: `${mode.better} is better; the scale never moves`},
         make("span", {class: "words"}, title), low, bar, high),
-      make("span", {}, "parameters", ...dots),
+      make("span", {}, model.words.size ?? "parameters", ...dots),
     )
     const marks = [
       ["initial", "sampled at the start"], ["spawned", "made from another model or by hand"],
@@ -149,12 +149,12 @@ export function render({model, view}) {
       ["family", "to the parent (solid) and children (dashed) of the inspected model"],
     ].map(([name, words]) => make("li", {}, make("i", {class: `mark ${name}`}), words))
     const chips = make("ul", {})
-    chips.innerHTML = chip_legend
+    chips.innerHTML = model.words.legend ?? chip_legend
     key.replaceChildren(
       make("h3", {}, "Circles and lines"), make("ul", {}, ...marks),
-      make("p", {}, `${mode.better} is better, from chance level to 1; larger has more parameters.`
+      make("p", {}, `${mode.better} is better, from chance level to 1; larger has more ${model.words.size ?? "parameters"}.`
         + " Neither scale moves when models arrive."),
-      make("h3", {}, "Chips: one block per layer, as high as its data is large"), chips,
+      make("h3", {}, model.words.chips ?? "Chips: one block per layer, as high as its data is large"), chips,
       make("p", {}, "Keys on the figure: arrows go from model to model, Enter keeps one in the"
         + " drawer and inspects it, + and − zoom, 0 shows all, Escape clears the selection."),
     )
@@ -245,7 +245,7 @@ export function render({model, view}) {
 
   // On a map lengths are distances: a bar says how long some distance is.
   function place_scale() {
-    const words = spans[model.projection]
+    const words = model.words[model.projection] ?? spans[model.projection]
     const seen = plot_view()
     const wide = seen?.frame.bbox.width
     scale.hidden = words == null || !(wide > 0) || note.textContent !== ""
@@ -328,6 +328,8 @@ export function render({model, view}) {
   let look = new Int32Array(0) // how each row's circle looks, as a number
   let crowd = 1 // share of their radius that circles have among many
   let image = null // the pixels of all circles
+  let shown = [] // what `image` shows, besides where it stands
+  let standing = [] // px of 0 and length of 1 on both axes, as `image` shows them
   const stamps = new Map() // pixels of one circle, by look and by its place between pixels
 
   const shade_of = (value) => {
@@ -481,18 +483,84 @@ export function render({model, view}) {
     brush.restore()
   }
 
-  function paint_circles({seen, x, y}) {
+  // Who drags moves all circles alike: the pixels that stay in sight are moved, and only the strips
+  // that come into sight are stamped. Anything else that changed has all of it stamped.
+  function paint_circles(found) {
+    const {seen} = found
     const brush = brush_on(middle, seen)
     const {width, height} = middle
     if (width === 0 || height === 0) return
-    if (image?.width !== width || image.height !== height) image = new ImageData(width, height)
-    const to = image.data, words = new Uint32Array(to.buffer)
-    words.fill(0)
     const ratio = window.devicePixelRatio
     const {left, right, top, bottom} = seen.frame.bbox
     const edges = [left, right, top, bottom].map((edge) => Math.round(edge * ratio))
     const [low_x, high_x] = [Math.max(edges[0], 0), Math.min(edges[1], width)]
     const [low_y, high_y] = [Math.max(edges[2], 0), Math.min(edges[3], height)]
+    const whole = [low_x, high_x, low_y, high_y]
+    const showing = [circles.get("x"), circles.get("y"), order, colours, width, height, ratio, ...whole]
+    const at = ["x_scale", "y_scale"].flatMap((name) => {
+      const scale = seen.frame[name], origin = scale.compute(0)
+      return [origin * ratio, (scale.compute(1) - origin) * ratio]
+    })
+    const same = image != null && showing.every((one, index) => one === shown[index])
+    const step = same ? moved(at) : null
+    if (step == null) {
+      if (image?.width !== width || image.height !== height) image = new ImageData(width, height)
+      new Uint32Array(image.data.buffer).fill(0)
+      stamp_all(found, whole)
+      standing = at
+    } else {
+      const [across, down] = step
+      shift(whole, across, down)
+      const strip_x = across > 0 ? [low_x, low_x + across] : [high_x + across, high_x]
+      const strip_y = down > 0 ? [low_y, low_y + down] : [high_y + down, high_y]
+      const rest = down > 0 ? [low_y + down, high_y] : [low_y, high_y + down]
+      if (down !== 0) stamp_all(found, [low_x, high_x, ...strip_y])
+      if (across !== 0) stamp_all(found, [...strip_x, ...rest])
+      // What is painted stands where whole steps brought it: small rests do not add up.
+      standing = [standing[0] + across, standing[1], standing[2] + down, standing[3]]
+    }
+    shown = showing
+    brush.putImageData(image, 0, 0)
+  }
+
+  // Whole pixels by which all that is painted moves, null where that is not all that happens.
+  function moved(at) {
+    const scaled = [1, 3].some((axis) => Math.abs(at[axis] / standing[axis] - 1) > 1e-9)
+    const steps = [0, 2].map((axis) => at[axis] - standing[axis])
+    const whole = steps.map(Math.round)
+    const [, , , , width, height] = shown
+    const broken = steps.some((step, axis) => !(Math.abs(step - whole[axis]) < 0.02))
+    if (scaled || broken || Math.abs(whole[0]) >= width / 2 || Math.abs(whole[1]) >= height / 2) {
+      return null
+    }
+    return whole
+  }
+
+  // Moves the pixels within a box, and wipes what comes into sight.
+  function shift([low_x, high_x, low_y, high_y], across, down) {
+    const {width} = image
+    const words = new Uint32Array(image.data.buffer)
+    const from_x = Math.max(low_x, low_x - across), to_x = Math.min(high_x, high_x - across)
+    const rows = high_y - low_y
+    for (let step = 0; step < rows; step++) {
+      // From the side to which all moves, so that no row is overwritten before it has moved.
+      const y = down > 0 ? high_y - 1 - step : low_y + step
+      const source = y - down, line = y * width
+      if (source < low_y || source >= high_y) {
+        words.fill(0, line + low_x, line + high_x)
+        continue
+      }
+      words.copyWithin(line + from_x + across, source * width + from_x, source * width + to_x)
+      if (across > 0) words.fill(0, line + low_x, line + low_x + across)
+      if (across < 0) words.fill(0, line + high_x + across, line + high_x)
+    }
+  }
+
+  // Lays all circles over each other, as far as they are within a box.
+  function stamp_all({x, y}, [low_x, high_x, low_y, high_y]) {
+    const {width, data: to} = image
+    const words = new Uint32Array(to.buffer)
+    const ratio = window.devicePixelRatio
     for (const row of order) {
       const across = Math.round(x[row] * ratio * 2), up = Math.round(y[row] * ratio * 2)
       const near = across >= 2 * low_x - 60 * ratio && across <= 2 * high_x + 60 * ratio &&
@@ -527,7 +595,6 @@ export function render({model, view}) {
         }
       }
     }
-    brush.putImageData(image, 0, 0)
   }
 
   // A layer of its own: a hover repaints some marks, not all circles.

@@ -101,6 +101,7 @@ class OverviewPlot(JSComponent):
     front = param.List(default=[], doc="Pareto front, from the smallest model to the largest.")
     kept = param.List(default=[], doc="Models in the drawer.")
     selection = param.List(default=[], doc="Selected models.")
+    words = param.Dict(default={}, doc="What sizes, blocks and items are called, by place.")
     family = param.Dict(default={}, doc="`parent` and `children` of the inspected model.")
 
     # Not "overview.css": Panel gives a style of that name to the whole document.
@@ -139,13 +140,15 @@ class Overview(Viewer):
         self.models = ColumnDataSource(dict(circles.table([])), name="models")
         self._names = state.study.data.class_names
         self._chance, _ = theme.darkness_domain(len(self._names))
-        self.figure = _figure(self.models, len(self._names))
+        terms = state.study.data.terms
+        self.figure = _figure(self.models, len(self._names), terms.size)
         self._plot = OverviewPlot(
             self._told,
             figure=pn.pane.Bokeh(self.figure, sizing_mode="stretch_both"),
             projection=state.projection,
             hovered=state.hovered,
             inspected=state.inspected,
+            words=captions.overview_words(terms),
             sizing_mode="stretch_both",
             min_height=240,
             margin=0,
@@ -280,7 +283,7 @@ class Overview(Viewer):
         self._plot.preview = self._preview()
 
 
-def _figure(models: ColumnDataSource, classes: int) -> figure:
+def _figure(models: ColumnDataSource, classes: int, size: str) -> figure:
     """Draw the empty figure: axes and tools, and what the browser reads and derives."""
     wheel = WheelZoomTool(modifiers={"ctrl": True})
     pan = PanTool()
@@ -295,7 +298,7 @@ def _figure(models: ColumnDataSource, classes: int) -> figure:
         # Its buttons stand in the row below, where they take no room from the circles.
         toolbar_location=None,
         x_axis_label="validation accuracy (0 to 1)",
-        y_axis_label="parameters (log scale)",
+        y_axis_label=f"{size} (log scale)",
         min_border=EDGE,
         # What lies behind the figure shows through.
         background_fill_alpha=0,

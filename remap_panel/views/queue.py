@@ -292,7 +292,7 @@ class Queue(Viewer):
         self.head = Sheet(self._act, stylesheets=[STYLE], css_classes=["remap-queue-head"])
         self.bell = Bell(margin=(0, 0, 0, 6))
         self.table = LiveTable(
-            COLUMNS,
+            wording.titled(COLUMNS, state.study.data.terms),
             self._rows,
             label="Queue: models that wait, train or were trained",
             empty=f"No models here.\nTo sample and train some, run: remap sample {path}",
@@ -308,7 +308,7 @@ class Queue(Viewer):
             css_classes=["remap-queue"],
         )
         self._show()
-        state.param.watch(lambda _: self._show(), ["snapshot", "tab"])
+        state.param.watch(lambda _: self._show(), ["snapshot", "tab", "alone"])
         state.param.watch(self._mark, ["hovered", "inspected"])
 
     def __panel__(self) -> Viewable:
@@ -324,9 +324,9 @@ class Queue(Viewer):
             self.bell.said = ""
         self._active = active
         self._ticked = tuple(one for one in self._ticked if one in snapshot.models)
-        if self._state.tab == TAB:
+        if self._state.shows(TAB):
             ticked = [snapshot.models[number] for number in self._ticked]
-            self.head.html = head_html(snapshot, self._state.study.wished(), ticked, self._origin)
+            self.head.html = head_html(snapshot, snapshot.wished, ticked, self._origin)
             self.head.pressed = [f"filter {self._filter}"]
         self.table.update()
 
@@ -346,7 +346,7 @@ class Queue(Viewer):
         if field == "loss":
             losses = [epoch.train_loss for epoch in line.epochs]
             return sparkline.curve(losses, slots=line.model.wanted_epochs, label="training loss")
-        return snac.svg(line.model.architecture, "small")
+        return snac.svg(line.model.design, "small")
 
     # What a person does
 

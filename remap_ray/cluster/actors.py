@@ -37,13 +37,14 @@ from remap_ray.cluster.pool import Event, Failed, Lost, last
 from remap_ray.cluster.projector import Projector
 from remap_ray.cluster.scheduler import Scheduler
 from remap_ray.errors import DataError, RayFailed, RemapError, TrainingFailed
-from remap_ray.space import Architecture
+from remap_ray.space import Design
 from remap_ray.study import Holder, Layout, Lease, Placement, Study, take_lease
 from remap_ray.training.task import Event as TrainingEvent
 from remap_ray.training.task import Task
 
 if TYPE_CHECKING:
     from remap_ray.training.tensors import Prepared
+    from remap_ray.training.ways import Ready
 
 __all__ = ["RayMapper", "RayPool", "drive", "start_ray"]
 
@@ -81,12 +82,12 @@ class Trainer:
     """
 
     def __init__(self, parts: list[Ref], plan: Plan) -> None:
-        self._data = _prepare(parts, plan)
+        self._data = _ready(parts, plan)
         self._stopped: set[int] = set()
 
     def train(self, job: int, task: Task) -> Iterator[TrainingEvent | Failed]:
         """Train one task, streaming its events; a task that cannot be trained ends `Failed`."""
-        from remap_ray.training.trainer import train
+        from remap_ray.training.ways import train
 
         try:
             yield from train(task, self._data, lambda: job in self._stopped)
@@ -100,8 +101,16 @@ class Trainer:
         self._stopped.add(job)
 
 
+def _ready(parts: list[Ref], plan: Plan) -> Ready:
+    """Make this process ready to train, whatever the data are."""
+    from remap_ray.training import ways
+
+    # The references come in a list so that this process maps the data itself.
+    return ways.table(ray.get(parts)) or _prepare(parts, plan)
+
+
 def _prepare(parts: list[Ref], plan: Plan) -> Prepared:
-    """Make this process ready to train: its threads, its device, the data on it."""
+    """Make this process ready to train networks: its threads, its device, the data on it."""
     import torch
 
     from remap_ray.training.tensors import prepare
@@ -113,8 +122,7 @@ def _prepare(parts: list[Ref], plan: Plan) -> Prepared:
     if plan.gpus_each and ray.get_gpu_ids() and torch.cuda.is_available():
         device = torch.device("cuda")
         torch.cuda.set_per_process_memory_fraction(min(plan.gpus_each, 1.0))
-    # The references come in a list so that this process maps the data itself.
-    train, validation = ray.get(parts)
+    train, validation, _ = ray.get(parts)
     return prepare(train, validation, device)
 
 
@@ -317,7 +325,7 @@ class RayMapper:
         made = ray.remote(Projector).options(num_cpus=0, max_restarts=0, scheduling_strategy=beside)
         return made.remote(**Projector.state_of(self._study))
 
-    def add(self, number: int, architecture: Architecture, predictions: NDArray[np.uint8]) -> None:
+    def add(self, number: int, architecture: Design, predictions: NDArray[np.uint8]) -> None:
         """Hand over a model that is done."""
         self._pending.append(self._actor.add.remote([(number, architecture, predictions)]))
 
@@ -455,7 +463,7 @@ def _bfloat16(lease: Lease, parts: list[Ref], planned: Plan) -> bool:
 
 
 def _put_parts(study: Study) -> list[Ref]:
-    """Load the study's data and put the two parts that training sees into the object store."""
+    """Load the study's data and put what training sees of them into the object store."""
 
     from remap_ray.training import datasets
 
@@ -466,7 +474,7 @@ def _put_parts(study: Study) -> list[Ref]:
             "put the old data back, or start a new study",
             Path(study.data.source),
         )
-    return [ray.put(data.train), ray.put(data.validation)]
+    return [ray.put(one) for one in (data.train, data.validation, data.columns)]
 
 
 def drive(path: Path, wanted: Wanted, store_bytes: int, *, until_done: bool, tick: Tick) -> bool:

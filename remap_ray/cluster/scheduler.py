@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from remap_ray.cluster.plan import Plan
 from remap_ray.cluster.pool import Event, Failed, Lost, Pool, last
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Architecture
+from remap_ray.space import Design
 from remap_ray.study import Epoch, Layout, Lease, Model, Placement, Status, Wished
 from remap_ray.training.task import Checkpoint, EpochDone, Stopped, Task, Trained
 
@@ -43,7 +43,7 @@ Replan: TypeAlias = Callable[[Wished], Plan]
 class Mapper(Protocol):
     """What a scheduler needs of the projector."""
 
-    def add(self, number: int, architecture: Architecture, predictions: NDArray[np.uint8]) -> None:
+    def add(self, number: int, architecture: Design, predictions: NDArray[np.uint8]) -> None:
         """Hand over a model that is done."""
         ...
 
@@ -111,14 +111,13 @@ class Scheduler:
             self._obey()
         self._beat()
         self._end_overdue()
-        for number, event in self.pool.poll():
+        events = self.pool.poll()
+        if not any(self._goes_back(number, event) for number, event in events):
+            # Before the files and commits of what has ended: no trainer waits for the disk.
+            self._claim()
+        for number, event in events:
             self._record(number, event)
-        free = self.pool.free()
-        if free and self._may_wait and not self._stopping and not self._wished.paused:
-            claimed = self.lease.claim(free)
-            self._may_wait = len(claimed) == free
-            for model in claimed:
-                self._start(model)
+        self._claim()
         for point in self.mapper.poll():
             self._record_point(point)
         if self.running or self.mapper.busy() or self._waits():
@@ -129,6 +128,20 @@ class Scheduler:
             self.mapper.settle()
             return self.mapper.busy() or self.held
         return self.held
+
+    def _claim(self) -> None:
+        free = self.pool.free()
+        if free and self._may_wait and not self._stopping and not self._wished.paused:
+            claimed = self.lease.claim(free)
+            self._may_wait = len(claimed) == free
+            for model in claimed:
+                self._start(model)
+
+    def _goes_back(self, number: int, event: Event) -> bool:
+        """Whether a model returns to the queue, where it may be the first again."""
+        return isinstance(event, Lost) or (
+            isinstance(event, Stopped) and number not in self._cancelling
+        )
 
     def _waits(self) -> bool:
         """Whether models wait for trainers that are still starting."""
@@ -218,7 +231,7 @@ class Scheduler:
         self.pool.start(
             model.number,
             Task(
-                model.architecture,
+                model.design,
                 self.study.recipe,
                 model.seed,
                 model.wanted_epochs,
@@ -252,7 +265,7 @@ class Scheduler:
                 )
                 stopped = early if event.early else None
                 if self.lease.finish(number, event.predictions, event.weights, stopped):
-                    self.mapper.add(number, model.architecture, event.predictions)
+                    self.mapper.add(number, model.design, event.predictions)
                     self._settled = False
             case Stopped() if number in self._cancelling:
                 self.lease.record_cancelled(number)

@@ -17,11 +17,12 @@ import torch
 from torch import nn
 
 from remap_ray.errors import DataError, InvalidRequest, RemapError
-from remap_ray.export import onnx_file
+from remap_ray.export import onnx_file, trees
 from remap_ray.export.card import card
 from remap_ray.export.measured import held_out, latency, measured
 from remap_ray.export.source import source
 from remap_ray.recipe import Recipe
+from remap_ray.space import BoostedTrees
 from remap_ray.study import Model, Status, Study
 from remap_ray.training.checkpoint import load_weights
 from remap_ray.training.parts import Part
@@ -101,6 +102,8 @@ def export_model(
     model = study.model(number)
     folder = Path(folder).expanduser().absolute()
     _check_free(folder)
+    if isinstance(model.design, BoostedTrees):
+        return _trees(study, model, model.design, folder, picture, test=test, onnx=onnx)
     weights, network = _weights(study, model)
     classes = study.data.class_names
     if test:
@@ -149,12 +152,35 @@ def export_model(
     return Exported(folder, tuple(files), None if found is None else found.accuracy, says)
 
 
+def _trees(
+    study: Study,
+    model: Model,
+    design: BoostedTrees,
+    folder: Path,
+    picture: str,
+    *,
+    test: bool,
+    onnx: bool | None,
+) -> Exported:
+    if onnx:
+        raise InvalidRequest(
+            f"{model.name} is made of trees, of which no ONNX file is written; leave --onnx out"
+        )
+    files, accuracy = trees.files_of(
+        study, model, design, _bytes(study, model), test=test, processor=_processor()
+    )
+    if picture:
+        files["snac.svg"] = picture.encode()
+    _write(folder, files)
+    return Exported(folder, tuple(files), accuracy, "No ONNX file: it is made of trees.")
+
+
 def _check_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidRequest(f"{folder} exists and is not empty; name a folder that is not there")
 
 
-def _weights(study: Study, model: Model) -> tuple[bytes, nn.Sequential]:
+def _bytes(study: Study, model: Model) -> bytes:
     if model.status is not Status.DONE:
         raise InvalidRequest(
             f"{model.name} is {model.status}, and has no weights to export; export a model that "
@@ -162,11 +188,15 @@ def _weights(study: Study, model: Model) -> tuple[bytes, nn.Sequential]:
         )
     path = study.weights_path(model.number)
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(
             f"the weights of {model.name} cannot be read ({error.strerror}): {path}", path
         ) from error
+
+
+def _weights(study: Study, model: Model) -> tuple[bytes, nn.Sequential]:
+    data = _bytes(study, model)
     network: Any = load_weights(model.architecture, data)
     return data, network.to(memory_format=torch.channels_last)
 

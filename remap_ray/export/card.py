@@ -9,7 +9,7 @@ from remap_ray.recipe import Recipe
 from remap_ray.study import Model, Study
 from remap_ray.version import VERSION
 
-__all__ = ["card", "lineage"]
+__all__ = ["accuracy_section", "card", "escaped", "lineage", "lineage_list", "table"]
 
 WIDEST = 20
 """Classes up to which the confusion matrix stands in the card."""
@@ -49,17 +49,17 @@ def card(
     architecture = model.architecture
     channels, height, width = data.input_shape
     parts = [
-        f"# {_escaped(study.name)} {model.name}",
+        f"# {escaped(study.name)} {model.name}",
         (
             f"An image classifier with {model.parameters:,} parameters, found and exported with "
             f"REMAP {VERSION}."
         ),
         "## What",
-        _table(
+        table(
             ("", ""),
             [
                 ("takes", f"images {channels} x {height} x {width} (channels, height, width)"),
-                ("tells apart", ", ".join(map(_escaped, data.class_names))),
+                ("tells apart", ", ".join(map(escaped, data.class_names))),
                 ("layers", f"`{architecture.text}`"),
                 ("identity", f"`{model.identity}`"),
                 ("parameters", f"{model.parameters:,}"),
@@ -71,25 +71,25 @@ def card(
                     (
                         f"{latency.median:.3g} ms per image (quickest {latency.quickest:.3g} ms), "
                         f"median of {latency.runs} forward passes of one image on one thread of "
-                        f"{_escaped(processor)}, torch {torch_version}, channels_last"
+                        f"{escaped(processor)}, torch {torch_version}, channels_last"
                     ),
                 ),
             ],
         ),
         "## Accuracy",
-        _accuracy(model, tested, data.sizes, data.class_names),
+        accuracy_section(model, tested, data.sizes, data.class_names),
         "## From which data, and how it was trained",
         (
-            f"Data set `{_escaped(data.name)}` (fingerprint `{data.fingerprint}`): "
+            f"Data set `{escaped(data.name)}` (fingerprint `{data.fingerprint}`): "
             f"{data.sizes[0]:,} training, {data.sizes[1]:,} validation and "
             f"{data.sizes[2]:,} test images. "
             f"{model.epochs} epochs of Adam, batches of {recipe.batch_size}, learning rate "
             f"{recipe.learning_rate:g} times {recipe.decay:g} after each epoch, seed {model.seed}"
-            f"{f'; {_escaped(model.stopped)}' if model.stopped else ''}. "
+            f"{f'; {escaped(model.stopped)}' if model.stopped else ''}. "
             f"{_images(recipe, data.dtype)}"
         ),
         "## How it was found",
-        _lineage(study, model),
+        lineage_list(study, model),
         "## Files",
         (
             "- `model.py`: the network, which needs only torch (and safetensors for its weights).\n"
@@ -123,23 +123,25 @@ def _images(recipe: Recipe, dtype: str) -> str:
     return f"{changed}{as_given}{standardized}: `model.py` and the ONNX file see to that."
 
 
-def _accuracy(
+def accuracy_section(
     model: Model, tested: Tested | None, sizes: tuple[int, int, int], names: Sequence[str]
 ) -> str:
+    """Write how good a model is on the test part, where it was measured, and on the others."""
+    items = model.terms.items
     on_validation = (
-        f"On the {sizes[1]:,} validation images, by which it was chosen: {model.accuracy:.4f}; "
-        f"on the training images: {model.train_accuracy:.4f}."
+        f"On the {sizes[1]:,} validation {items}, by which it was chosen: {model.accuracy:.4f}; "
+        f"on the training {items}: {model.train_accuracy:.4f}."
     )
     if tested is None:
         return f"{on_validation} It was not measured on the test part."
     found = (
-        f"**{tested.accuracy:.4f} on the {tested.items:,} test images**, which no model of the "
+        f"**{tested.accuracy:.4f} on the {tested.items:,} test {items}**, which no model of the "
         "study has been trained or chosen by; measured when this was written."
     )
-    of_classes = _table(
+    of_classes = table(
         ("class", "labelled right", "items"),
         [
-            (_escaped(name), "" if right != right else f"{right:.4f}", f"{row.sum():,}")  # noqa: PLR0124 - NaN
+            (escaped(name), "" if right != right else f"{right:.4f}", f"{row.sum():,}")  # noqa: PLR0124 - NaN
             for name, right, row in zip(names, tested.of_classes, tested.confusion, strict=True)
         ],
     )
@@ -147,10 +149,10 @@ def _accuracy(
     if len(names) <= WIDEST:
         parts += [
             "Confusion matrix of the test part: rows are true classes, columns predicted ones.",
-            _table(
-                ("", *map(_escaped, names)),
+            table(
+                ("", *map(escaped, names)),
                 [
-                    (_escaped(name), *(f"{count:,}" for count in row))
+                    (escaped(name), *(f"{count:,}" for count in row))
                     for name, row in zip(names, tested.confusion.tolist(), strict=True)
                 ],
             ),
@@ -158,25 +160,27 @@ def _accuracy(
     return "\n\n".join(parts)
 
 
-def _lineage(study: Study, model: Model) -> str:
+def lineage_list(study: Study, model: Model) -> str:
+    """Write a model and its ancestors as a list, the oldest first."""
     lines = []
     for one in lineage(study, model.number):
         says = f"{one.origin}" if one.parent is None else f"{one.origin} of m{one.parent}"
-        words = f": {_escaped(one.words)}" if one.words else ""
+        words = f": {escaped(one.words)}" if one.words else ""
         accuracy = "not trained" if one.accuracy is None else f"accuracy {one.accuracy:.4f}"
         lines.append(
-            f"1. **{one.name}** ({says}){words}. {one.parameters:,} parameters, {accuracy}. "
-            f"`{one.architecture.text}`"
+            f"1. **{one.name}** ({says}){words}. {one.parameters:,} {one.terms.size}, {accuracy}. "
+            f"`{one.design.text}`"
         )
     return "\n".join(lines)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table as Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Keep a name from becoming Markdown or HTML."""
     escaped = "".join(f"\\{one}" if one in "\\`*_{}[]()#+!|~$" else one for one in text)
     return " ".join(escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())

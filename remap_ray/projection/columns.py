@@ -95,6 +95,12 @@ class Columns:
         self._room[:here, column] = row
         self._room[here, column] = 0.0
 
+    def change(self, index: int, row: NDArray[np.float64]) -> None:
+        """Take up new distances of a point that is there, to all points, (points,)."""
+        self._room[index, : len(self._landmarks)] = row[self._landmarks]
+        for column in np.flatnonzero(self._landmarks == index):
+            self._room[: self._count, column] = row
+
     def _make_room(self) -> None:
         rows, columns = self._room.shape
         if self._count < rows and (columns == LANDMARKS or self._count < columns):

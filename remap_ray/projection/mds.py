@@ -239,6 +239,36 @@ class Layout:
             landmarks=landmarks,
         )
 
+    def moved(
+        self, index: int, row: ArrayLike, distances: ArrayLike, landmarks: ArrayLike
+    ) -> Layout:
+        """Give the layout with one point placed anew, its distances having changed.
+
+        All others stay where they are. It is not weighed by this: it may be `due`.
+
+        Parameters
+        ----------
+        index
+            Which point.
+        row
+            (n,): its distances to all points of the layout; that to itself is not read.
+        distances, landmarks
+            As for `weigh`, with the changed distances.
+
+        Raises
+        ------
+        InvalidRequest
+            Another number of distances, or numbers that are none.
+        """
+        columns, those = self._columns(distances, landmarks)
+        true = _checked_rows(np.asarray(row)[None], len(self))[0]
+        others = np.arange(len(self)) != index
+        points = self.points.copy()
+        if others.any():
+            points[index] = place(true[others], self.points[others])
+        now = _measured(points, columns, those, self.fitted, self.version, self.seed)
+        return replace(now, weighed=self.weighed, attainable=self.attainable)
+
     def refit(self, distances: ArrayLike, landmarks: ArrayLike | None = None) -> Layout:
         """Lay all points out together, from where they are, and turn the result back to that.
 

@@ -1,11 +1,14 @@
-"""Which networks can exist: layers, architectures, their shapes and how they are sampled.
+"""Which models can exist: layers, architectures, other designs, and how they are sampled.
 
 Pure Python: nothing here imports more than the standard library.
 """
 
 from remap_ray.space.architecture import Architecture
+from remap_ray.space.boosting import BoostedTrees
+from remap_ray.space.boosting_space import BoostingSpace
 from remap_ray.space.chain import SPACES, Space
 from remap_ray.space.cost import Cost
+from remap_ray.space.design import Design
 from remap_ray.space.layers import (
     KINDS,
     Activation,
@@ -21,6 +24,8 @@ from remap_ray.space.layers import (
     Shape,
 )
 from remap_ray.space.limits import Limits
+from remap_ray.space.model_space import ModelSpace
+from remap_ray.space.part import Part
 from remap_ray.space.sampling import sample
 
 __all__ = [
@@ -30,15 +35,20 @@ __all__ = [
     "Architecture",
     "AvgPool",
     "BatchNorm",
+    "BoostedTrees",
+    "BoostingSpace",
     "Conv",
     "Cost",
     "Dense",
     "DepthwiseConv",
+    "Design",
     "Dropout",
     "GlobalAvgPool",
     "Layer",
     "Limits",
     "MaxPool",
+    "ModelSpace",
+    "Part",
     "Shape",
     "Space",
     "sample",

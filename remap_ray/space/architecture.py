@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from remap_ray.errors import InvalidArchitecture
 from remap_ray.space import cost, from_torch, shapes
 from remap_ray.space import layers as kinds
 from remap_ray.space import text as words
 from remap_ray.space.cost import Cost
-from remap_ray.space.layers import Layer, Shape
+from remap_ray.space.design import Design, identity_of
+from remap_ray.space.layers import Dense, Layer, Shape
+from remap_ray.space.part import Part
+from remap_ray.space.terms import LAYERS
 
 __all__ = ["JSON_VERSION", "Architecture"]
 
@@ -27,7 +28,7 @@ SPACE = "layers"
 
 @final
 @dataclass(frozen=True)
-class Architecture:
+class Architecture(Design):
     """A network as a pure value: it can be built, or making it raises `InvalidArchitecture`.
 
     The output layer (dense, ``classes`` units) is implied and not among ``layers``.
@@ -41,6 +42,9 @@ class Architecture:
     layers
         The layers in order; indices are zero-based everywhere.
     """
+
+    space: ClassVar[str] = SPACE
+    terms = LAYERS
 
     input_shape: Shape
     classes: int
@@ -72,37 +76,33 @@ class Architecture:
         return cost.of(self.input_shape, self.layers, self.classes)
 
     @property
-    def parameter_count(self) -> int:
-        """Trainable parameters, the output layer's included; equal to PyTorch's."""
-        return self.cost.parameters
+    def parts(self) -> tuple[Layer, ...]:
+        """The layers."""
+        return self.layers
 
     @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds of one forward pass of one item, in convolutions and dense layers."""
-        return self.cost.multiply_adds
+    def output(self) -> Dense:
+        """The implied output layer."""
+        return Dense(self.classes)
 
     @property
-    def flops(self) -> int:
-        """Floating-point operations of one forward pass of one item: two per multiply-add."""
-        return self.cost.flops
+    def sizes(self) -> tuple[Shape, ...]:
+        """The shape of an image, and what leaves each layer and the output layer."""
+        return (self.input_shape, *self.shapes, (self.classes,))
+
+    def with_parts(self, parts: Sequence[Part]) -> Architecture:
+        """Give the network of other layers for the same images."""
+        for index, one in enumerate(parts):
+            if not isinstance(one, Layer):
+                raise InvalidArchitecture(f"{one.words} is no layer of a network", index)
+        return replace(self, layers=tuple(one for one in parts if isinstance(one, Layer)))
 
     @cached_property
     def identity(self) -> str:
         """First 12 hex digits of SHA-256 over the canonical JSON, equal on every machine."""
         canonical = self.to_dict()
         canonical["layers"] = [one.to_dict() for one in self.layers if not one.does_nothing()]
-        text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    @property
-    def words(self) -> str:
-        """The layers in words, such as ``Conv(16, 3x3), Activation(relu)``."""
-        return ", ".join(layer.words for layer in self.layers) or "no hidden layer"
-
-    @property
-    def text(self) -> str:
-        """The layers as people type them, such as ``conv16x3 relu max2 dense64``."""
-        return " ".join(layer.text for layer in self.layers)
+        return identity_of(canonical)
 
     @staticmethod
     def from_text(text: str, input_shape: Shape, classes: int) -> Architecture:
@@ -116,7 +116,8 @@ class Architecture:
         InvalidArchitecture
             Naming the word that cannot be read, or the layer that cannot stand there.
         """
-        return Architecture(input_shape, classes, words.read(text))
+        none = Architecture(input_shape, classes, ())
+        return none.with_parts(words.read(text))
 
     @staticmethod
     def from_torch(network: Any, input_shape: Shape) -> Architecture:

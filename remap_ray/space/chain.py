@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from random import Random
-from typing import final
+from typing import ClassVar, final
 
 from remap_ray.errors import InvalidArchitecture, InvalidRequest
 from remap_ray.space import shapes, space_file
-from remap_ray.space.architecture import Architecture
+from remap_ray.space.architecture import SPACE, Architecture
+from remap_ray.space.design import Design
+from remap_ray.space.edit import Edit, Prepend, apply
 from remap_ray.space.layers import KINDS, Layer, Shape, Value
 from remap_ray.space.limits import Limits
+from remap_ray.space.model_space import ModelSpace
 from remap_ray.space.space_file import START, STOP, Row, Table
 
 __all__ = ["SPACES", "START", "STOP", "Row", "Space", "Table"]
@@ -26,13 +29,16 @@ SPACES = ("paper", "modern")
 REDRAWS = 1_000
 """Successors of one layer that do not fit, in a row, before a network ends there."""
 
+NEW_REDRAWS = 50
+"""Draws of one new layer of a variation before its place is given up."""
+
 LONGEST = 1_000
 """Layers after which a network ends, however seldom its space lets one end."""
 
 
 @final
 @dataclass(frozen=True)
-class Space:
+class Space(ModelSpace):
     """A Markov chain over layer kinds with a grid of values for each kind's parameters.
 
     Parameters
@@ -50,6 +56,8 @@ class Space:
     limits
         Kept by samples where no others are asked for.
     """
+
+    kind: ClassVar[str] = SPACE
 
     name: str
     strictly_larger: bool
@@ -158,6 +166,77 @@ class Space:
             shape = shapes.after(layer, shape, len(layers))
             layers.append(layer)
         return Architecture(input_shape, classes, tuple(layers))
+
+    def new_part(
+        self, rng: Random, design: Design, edits: Sequence[Edit], index: int, name: str
+    ) -> Layer | None:
+        """Draw a layer that follows its predecessor in the child, and fits where it stands."""
+        before = _before(design, edits, index)
+        if before is None:
+            return None
+        previous, shape, after_dense = before
+        row = {
+            kind: weight
+            for kind, weight in self.row(previous, after_dense).items()
+            if kind != STOP and weight
+        }
+        if not row:
+            return None
+        old = design.parts[index] if name == "replace" else None
+        for _ in range(NEW_REDRAWS):
+            layer = self.draw(rng, row)
+            if layer is not None and layer != old and self.fits(layer, shape):
+                return layer
+        return None
+
+    def fitted(self, columns: Sequence[str]) -> Space:
+        """Give this space, for images."""
+        if columns:
+            raise InvalidRequest(
+                f"the space {self.name} is for images, and these data are a table; use "
+                "--space boosting"
+            )
+        return self
+
+    @property
+    def new_kinds(self) -> Mapping[str, type[Layer]]:
+        """The kinds of layers that have an entry in the grids."""
+        return {kind: cls for kind, cls in KINDS.items() if kind in self.grids}
+
+    def only(self, kinds: Collection[str]) -> Space:
+        """Give a space in which new layers are of some kinds only; none is all."""
+        if not kinds:
+            return self
+
+        def among(table: Table) -> Table:
+            return {
+                name: {kind: weight for kind, weight in row.items() if kind in kinds}
+                for name, row in table.items()
+            }
+
+        return replace(
+            self,
+            transitions=among(self.transitions),
+            transitions_after_dense=among(self.transitions_after_dense),
+        )
+
+
+def _before(
+    design: Design, edits: Sequence[Edit], index: int
+) -> tuple[Layer | None, Shape, bool] | None:
+    """Give the predecessor, the shape and whether it is flat, where a new layer will stand.
+
+    None where the edits so far leave no network up to there.
+    """
+    earlier = [edit for edit in edits if edit.index < index]
+    earlier += [edit for edit in edits if isinstance(edit, Prepend) and edit.index == index]
+    head = design.with_parts(design.parts[:index])
+    outcome = apply(head, earlier).architecture if earlier else head
+    if not isinstance(outcome, Architecture):
+        return None
+    made = outcome.layers
+    shape = outcome.shapes[-1] if made else outcome.input_shape
+    return (made[-1] if made else None), shape, not shapes.is_image(shape)
 
 
 def _of_text(text: str, source: str) -> Space:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space import layers as kinds
-from remap_ray.space.architecture import Architecture
-from remap_ray.space.layers import Layer, Value
+from remap_ray.space import boosting, layers
+from remap_ray.space.design import Design
+from remap_ray.space.layers import part_from_dict
+from remap_ray.space.part import Part, Value
 
 __all__ = [
     "NAMES",
@@ -49,7 +50,7 @@ class Replace:
     """Put another layer in the place of the one at ``index``."""
 
     index: int
-    layer: Layer
+    layer: Part
 
 
 @final
@@ -58,7 +59,7 @@ class Prepend:
     """Put a new layer before the one at ``index``; several at one place keep their order."""
 
     index: int
-    layer: Layer
+    layer: Part
 
 
 @final
@@ -70,6 +71,9 @@ class Reparameterize:
     parameter: str
     value: Value
 
+
+_KINDS: Mapping[str, type[Part]] = {**layers.KINDS, **boosting.KINDS}
+"""Every kind of part of every space: an edit's JSON form does not name the space."""
 
 Edit: TypeAlias = Remove | Replace | Prepend | Reparameterize
 
@@ -106,15 +110,15 @@ class Proposal:
         edits cannot be applied.
     """
 
-    architecture: Architecture | None
+    architecture: Design | None
     edits: tuple[Edit, ...]
     words: str
     problem: str | None = None
     fault: int | None = None
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[Part, ...] = ()
 
 
-def apply(architecture: Architecture, edits: Sequence[Edit]) -> Proposal:
+def apply(architecture: Design, edits: Sequence[Edit]) -> Proposal:
     """Apply edits together, all against the positions of ``architecture``.
 
     Returns
@@ -126,20 +130,20 @@ def apply(architecture: Architecture, edits: Sequence[Edit]) -> Proposal:
     """
     given = tuple(edits)
     try:
-        places = _places(architecture.layers, given)
+        places = _places(architecture.parts, given)
     except InvalidArchitecture as error:
         return Proposal(None, given, "", str(error), error.layer)
     words = describe(architecture, given)
-    layers = tuple(layer for place in places for layer in place.outcome())
+    made = tuple(part for place in places for part in place.outcome())
     try:
-        outcome = replace(architecture, layers=layers)
+        outcome = architecture.with_parts(made)
     except InvalidArchitecture as error:
-        return Proposal(None, given, words, str(error), error.layer, layers)
+        return Proposal(None, given, words, str(error), error.layer, made)
     problem = "nothing would change" if outcome.identity == architecture.identity else None
-    return Proposal(outcome, given, words, problem, None, layers)
+    return Proposal(outcome, given, words, problem, None, made)
 
 
-def inverse(architecture: Architecture, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+def inverse(architecture: Design, edits: Sequence[Edit]) -> tuple[Edit, ...]:
     """Give the edits that undo ``edits``, against the positions of their outcome.
 
     Raises
@@ -149,7 +153,7 @@ def inverse(architecture: Architecture, edits: Sequence[Edit]) -> tuple[Edit, ..
     """
     undoing: list[Edit] = []
     at = 0
-    for place in _places(architecture.layers, edits):
+    for place in _places(architecture.parts, edits):
         for _ in place.before:
             undoing.append(Remove(at))
             at += 1
@@ -164,12 +168,12 @@ def inverse(architecture: Architecture, edits: Sequence[Edit]) -> tuple[Edit, ..
     return tuple(undoing)
 
 
-def describe(architecture: Architecture, edits: Sequence[Edit]) -> str:
+def describe(architecture: Design, edits: Sequence[Edit]) -> str:
     """Say in words what edits do, such as ``Removed MaxPool at 2; Added Dropout(0.25) at 6``."""
-    return words_of(architecture.layers, edits)
+    return words_of(architecture.parts, edits)
 
 
-def words_of(layers: Sequence[Layer], edits: Sequence[Edit]) -> str:
+def words_of(layers: Sequence[Part], edits: Sequence[Edit]) -> str:
     """Say the same of layers that need not be a network."""
     return "; ".join(_words(layers, edit) for edit in edits)
 
@@ -207,9 +211,9 @@ def from_dict(form: object) -> Edit:
         case "remove":
             return Remove(index)
         case "replace":
-            return Replace(index, kinds.from_dict(form["layer"]))
+            return Replace(index, part_from_dict(form["layer"], _KINDS))
         case "prepend":
-            return Prepend(index, kinds.from_dict(form["layer"]))
+            return Prepend(index, part_from_dict(form["layer"], _KINDS))
     if not isinstance(form["parameter"], str):
         raise InvalidArchitecture(f"a parameter is a name, not {form['parameter']!r}")
     return Reparameterize(index, form["parameter"], form["value"])
@@ -220,15 +224,15 @@ def from_dict(form: object) -> Edit:
 class _Place:
     """What becomes of one position: new layers before it, and its own (None: none there)."""
 
-    old: Layer | None
-    new: Layer | None
-    before: list[Layer]
+    old: Part | None
+    new: Part | None
+    before: list[Part]
 
-    def outcome(self) -> list[Layer]:
+    def outcome(self) -> list[Part]:
         return self.before if self.new is None else [*self.before, self.new]
 
 
-def _places(layers: Sequence[Layer], edits: Sequence[Edit]) -> list[_Place]:
+def _places(layers: Sequence[Part], edits: Sequence[Edit]) -> list[_Place]:
     places = [_Place(layer, layer, []) for layer in layers]
     places.append(_Place(None, None, []))
     changed: set[tuple[int, str]] = set()
@@ -267,7 +271,7 @@ def _nothing_at(edit: Edit, count: int) -> str:
     return f"does not exist: there are {count} layers, from 0"
 
 
-def reparameterized(layer: Layer, parameter: str, value: Value, index: int) -> Layer:
+def reparameterized(layer: Part, parameter: str, value: Value, index: int) -> Part:
     """Give ``layer`` with another value of one parameter.
 
     Raises
@@ -284,19 +288,23 @@ def reparameterized(layer: Layer, parameter: str, value: Value, index: int) -> L
         raise InvalidArchitecture(error.reason, index) from None
 
 
-def _words(layers: Sequence[Layer], edit: Edit) -> str:
+def _words(layers: Sequence[Part], edit: Edit) -> str:
     at = edit.index
     match edit:
         case Remove():
-            return f"Removed {layers[at].name} at {at}"
+            return f"Removed {layers[at].called}{_at(layers[at], at)}"
         case Replace():
-            return f"Replaced {layers[at].words} at {at} with {edit.layer.words}"
+            return f"Replaced {layers[at].words}{_at(layers[at], at)} with {edit.layer.words}"
         case Prepend():
-            return f"Added {edit.layer.words} at {at}"
+            return f"Added {edit.layer.words}{_at(edit.layer, at)}"
         case Reparameterize():
             old = getattr(layers[at], edit.parameter)
-            name = f"{edit.parameter} of {layers[at].name} at {at}"
+            name = f"{edit.parameter} of {layers[at].called}{_at(layers[at], at)}"
             return f"{name} from {_value(old)} to {_value(edit.value)}"
+
+
+def _at(part: Part, index: int) -> str:
+    return f" at {index}" if part.placed else ""
 
 
 def _value(value: Value) -> str:

@@ -1,4 +1,4 @@
-"""Ablations and variations: the children that a network could have.
+"""Ablations and variations: the children that a design could have.
 
 What cannot be trained is not dropped: its proposal says why.
 """
@@ -10,8 +10,8 @@ from dataclasses import replace
 from random import Random
 
 from remap_ray.errors import InvalidRequest
-from remap_ray.space.architecture import Architecture
-from remap_ray.space.chain import STOP, Space
+from remap_ray.space.chain import Space
+from remap_ray.space.design import Design
 from remap_ray.space.edit import (
     NAMES,
     Edit,
@@ -24,10 +24,10 @@ from remap_ray.space.edit import (
     describe,
     inverse,
 )
-from remap_ray.space.layers import Layer, Shape, Value
 from remap_ray.space.limits import Limits
+from remap_ray.space.model_space import ModelSpace
+from remap_ray.space.part import Part, Value
 from remap_ray.space.script import difference
-from remap_ray.space.shapes import is_image
 
 __all__ = [
     "NAMES",
@@ -52,9 +52,6 @@ ATTEMPTS = 200
 FEWER = 20
 """The same once a child could not be found, so that a page is not kept waiting."""
 
-REDRAWS = 50
-"""Draws of one new layer before its place is given up."""
-
 Known = Mapping[str, int]
 """Numbers of the models that the study has, by identity."""
 
@@ -63,7 +60,7 @@ Allowed = Mapping[int, Collection[str]]
 
 
 def ablations(
-    architecture: Architecture,
+    architecture: Design,
     layers: Collection[int] | None = None,
     limits: Limits | None = None,
     known: Known | None = None,
@@ -74,7 +71,7 @@ def ablations(
     Parameters
     ----------
     layers
-        Zero-based indices; all by default. The output layer is none of them.
+        Zero-based indices; all that can be removed by default. The output layer is none of them.
     limits, known
         What a child must keep, and what need not be trained again.
     fixed
@@ -89,27 +86,28 @@ def ablations(
     ----------
     Cashman et al., 2019, section 5.4.
     """
-    chosen = range(len(architecture.layers)) if layers is None else sorted(set(layers))
+    every = [at for at, part in enumerate(architecture.parts) if "remove" in part.edits]
+    chosen = every if layers is None else sorted(set(layers))
     _check_fixed(architecture, fixed)
     proposals = []
     for index in chosen:
         one = apply(architecture, [Remove(index)])
         if index in fixed:
-            words = architecture.layers[index].words
+            words = architecture.parts[index].words
             one = replace(one, problem=f"{words} at {index} is to stay fixed", fault=None)
         proposals.append(one)
     return _judged(proposals, limits, known or {})
 
 
 def variations(
-    architecture: Architecture,
+    architecture: Design,
     count: int,
     changes: tuple[int, int] = (1, 3),
     allowed: Allowed | None = None,
     limits: Limits | None = None,
     seed: int = 0,
     known: Known | None = None,
-    space: Space | None = None,
+    space: ModelSpace | None = None,
     fixed: Collection[int] = (),
 ) -> tuple[Proposal, ...]:
     """Propose random neighbours of a network.
@@ -177,7 +175,7 @@ def variations(
 
 
 def handcrafted(
-    architecture: Architecture,
+    architecture: Design,
     edits: Sequence[Edit],
     limits: Limits | None = None,
     known: Known | None = None,
@@ -223,13 +221,13 @@ def _judged(
 
 
 def _check(
-    architecture: Architecture, count: int, changes: tuple[int, int], allowed: Allowed | None
+    architecture: Design, count: int, changes: tuple[int, int], allowed: Allowed | None
 ) -> None:
     if count < 0:
         raise InvalidRequest(f"the number of variations must not be negative, not {count}")
     if not 1 <= changes[0] <= changes[1]:
         raise InvalidRequest(f"changes must be a range from at least 1, not {changes}")
-    last = len(architecture.layers)
+    last = len(architecture.parts)
     for index, types in (allowed or {}).items():
         if not 0 <= index <= last:
             raise InvalidRequest(f"there is no layer {index}; positions go from 0 to {last}")
@@ -238,32 +236,33 @@ def _check(
                 raise InvalidRequest(f"unknown edit {name!r}; known are {', '.join(NAMES)}")
 
 
-def _check_fixed(architecture: Architecture, fixed: Collection[int]) -> None:
+def _check_fixed(architecture: Design, fixed: Collection[int]) -> None:
     for index in fixed:
-        if not 0 <= index < len(architecture.layers):
+        if not 0 <= index < len(architecture.parts):
             raise InvalidRequest(
-                f"there is no layer {index} to stay fixed; there are {len(architecture.layers)}"
+                f"there is no layer {index} to stay fixed; there are {len(architecture.parts)}"
             )
 
 
 def _where(
-    architecture: Architecture, allowed: Allowed | None, space: Space, fixed: Collection[int]
+    architecture: Design, allowed: Allowed | None, space: ModelSpace, fixed: Collection[int]
 ) -> dict[int, tuple[str, ...]]:
     """Give the types of edits that can happen at each position that has any."""
-    last = len(architecture.layers)
+    last = len(architecture.parts)
     where: dict[int, tuple[str, ...]] = {}
     for index in range(last + 1):
-        types = set(NAMES if allowed is None else allowed.get(index, ()))
+        part = architecture.output if index == last else architecture.parts[index]
+        types = set(NAMES if allowed is None else allowed.get(index, ())) & part.edits
         if index == last or index in fixed:
             types &= {"prepend"}
-        elif not _choices(architecture.layers[index], space):
+        elif not _choices(architecture.parts[index], space):
             types -= {"reparameterize"}
         if types:
             where[index] = tuple(name for name in NAMES if name in types)
     return where
 
 
-def _choices(layer: Layer, space: Space) -> list[tuple[str, Value]]:
+def _choices(layer: Part, space: ModelSpace) -> list[tuple[str, Value]]:
     """Give every other value that a layer's parameters could take in the space's grids."""
     grid = space.grids.get(layer.kind, {})
     return [
@@ -275,10 +274,10 @@ def _choices(layer: Layer, space: Space) -> list[tuple[str, Value]]:
 
 
 def _draw_edits(
-    architecture: Architecture,
+    architecture: Design,
     changes: int,
     where: Mapping[int, tuple[str, ...]],
-    space: Space,
+    space: ModelSpace,
     rng: Random,
 ) -> tuple[Edit, ...]:
     edits: list[Edit] = []
@@ -319,68 +318,24 @@ def _from_front(change: tuple[int, str]) -> tuple[int, bool]:
 
 
 def _draw_edit(
-    architecture: Architecture,
+    architecture: Design,
     edits: list[Edit],
     index: int,
     name: str,
-    space: Space,
+    space: ModelSpace,
     rng: Random,
 ) -> Edit | None:
     if name == "remove":
         return Remove(index)
     if name == "reparameterize":
-        choices = _choices(architecture.layers[index], space)
+        choices = _choices(architecture.parts[index], space)
         parameters = sorted({parameter for parameter, _ in choices})
         parameter = rng.choice(parameters)
         value = rng.choice([value for one, value in choices if one == parameter])
         return Reparameterize(index, parameter, value)
-    layer = _draw_layer(architecture, edits, index, name, space, rng)
-    if layer is None:
+    part = space.new_part(rng, architecture, edits, index, name)
+    if part is None:
         return None
-    return Replace(index, layer) if name == "replace" else Prepend(index, layer)
-
-
-def _draw_layer(
-    architecture: Architecture,
-    edits: list[Edit],
-    index: int,
-    name: str,
-    space: Space,
-    rng: Random,
-) -> Layer | None:
-    """Draw a new layer for a position as it stands after the edits so far."""
-    before = _before(architecture, edits, index)
-    if before is None:
-        return None
-    previous, shape, after_dense = before
-    row = {
-        kind: weight
-        for kind, weight in space.row(previous, after_dense).items()
-        if kind != STOP and weight
-    }
-    if not row:
-        return None
-    old = architecture.layers[index] if name == "replace" else None
-    for _ in range(REDRAWS):
-        layer = space.draw(rng, row)
-        if layer is not None and layer != old and space.fits(layer, shape):
-            return layer
-    return None
-
-
-def _before(
-    architecture: Architecture, edits: list[Edit], index: int
-) -> tuple[Layer | None, Shape, bool] | None:
-    """Give the predecessor, the shape and whether it is flat, where a new layer will stand.
-
-    None where the edits so far leave no network up to there.
-    """
-    earlier = [edit for edit in edits if edit.index < index]
-    earlier += [edit for edit in edits if isinstance(edit, Prepend) and edit.index == index]
-    head = replace(architecture, layers=architecture.layers[:index])
-    outcome = apply(head, earlier).architecture if earlier else head
-    if outcome is None:
-        return None
-    layers = outcome.layers
-    shape = outcome.shapes[-1] if layers else outcome.input_shape
-    return (layers[-1] if layers else None), shape, not is_image(shape)
+    if name == "replace":
+        return Replace(index, part)
+    return Prepend(space.place(architecture, part, index), part)

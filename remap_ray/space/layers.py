@@ -14,7 +14,8 @@ from math import prod
 from typing import final
 
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space.layer import Layer, Parameter, Shape, Value, whole
+from remap_ray.space.layer import Layer
+from remap_ray.space.part import Parameter, Part, Shape, Value, whole
 
 __all__ = [
     "KINDS",
@@ -32,6 +33,7 @@ __all__ = [
     "Shape",
     "Value",
     "from_dict",
+    "part_from_dict",
 ]
 
 
@@ -299,20 +301,27 @@ KINDS: Mapping[str, type[Layer]] = {
 
 
 def from_dict(layer: object) -> Layer:
-    """Make a layer of its JSON form.
+    """Make a layer of its JSON form, as `part_from_dict` makes any part."""
+    made = part_from_dict(layer, KINDS, "layer")
+    assert isinstance(made, Layer)
+    return made
+
+
+def part_from_dict(part: object, known: Mapping[str, type[Part]], noun: str = "part") -> Part:
+    """Make a part of its JSON form, out of the kinds that there may be.
 
     Raises
     ------
     InvalidArchitecture
         Unknown kind, missing, surplus or illegal parameter; the message names it.
     """
-    if not isinstance(layer, Mapping):
-        raise InvalidArchitecture(f"a layer must be an object with a kind, not {layer!r}")
-    kind = layer.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise InvalidArchitecture(f"unknown kind {kind!r}; known are {', '.join(KINDS)}")
-    cls = KINDS[kind]
-    given = {name: value for name, value in layer.items() if name != "kind"}
+    if not isinstance(part, Mapping):
+        raise InvalidArchitecture(f"a {noun} must be an object with a kind, not {part!r}")
+    kind = part.get("kind")
+    if not isinstance(kind, str) or kind not in known:
+        raise InvalidArchitecture(f"unknown kind {kind!r}; known are {', '.join(known)}")
+    cls = known[kind]
+    given = {name: value for name, value in part.items() if name != "kind"}
     if surplus := given.keys() - cls.parameters().keys():
         raise InvalidArchitecture(f"{cls.name} has no parameter {min(surplus, key=str)!r}")
     try:

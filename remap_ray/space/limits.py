@@ -1,4 +1,4 @@
-"""What an architecture may cost, and what it must or must not be made of."""
+"""What a design may cost, and what it must or must not be made of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from remap_ray.errors import InvalidRequest
-from remap_ray.space.architecture import Architecture
+from remap_ray.space.design import Design
 from remap_ray.space.layers import KINDS
 
 __all__ = ["Limits"]
@@ -16,12 +16,12 @@ __all__ = ["Limits"]
 @final
 @dataclass(frozen=True)
 class Limits:
-    """What an architecture may cost at most, None being no limit, and what it is made of.
+    """What a design may cost at most, None being no limit, and what it is made of.
 
     Parameters
     ----------
     parameters, multiply_adds, layers
-        The most of each.
+        The most of each; what they count in another space than that of layers, its `Terms` say.
     required, forbidden
         Layer kinds, by their names in JSON, that must and that must not occur.
     """
@@ -47,19 +47,20 @@ class Limits:
             if limit is not None and limit < 0:
                 raise InvalidRequest(f"the limit on {name} must not be negative, not {limit}")
 
-    def problem(self, architecture: Architecture) -> str | None:
+    def problem(self, architecture: Design) -> str | None:
         """Say which limit ``architecture`` passes, and by how much, or None where it keeps all."""
+        terms = architecture.terms
         costs: tuple[tuple[str, int, int | None], ...] = (
-            ("parameters", architecture.parameter_count, self.parameters),
-            ("multiply-adds", architecture.multiply_adds, self.multiply_adds),
-            ("layers", len(architecture.layers), self.layers),
+            (terms.size, architecture.parameter_count, self.parameters),
+            (terms.steps, architecture.multiply_adds, self.multiply_adds),
+            (terms.parts, architecture.countable, self.layers),
         )
         for what, cost, limit in costs:
             if limit is not None and cost > limit:
                 return f"{cost - limit:,} {what} over the limit of {limit:,}"
-        for index, layer in enumerate(architecture.layers):
+        for index, layer in enumerate(architecture.parts):
             if layer.kind in self.forbidden:
                 return f"{layer.words} at {index} is of a kind that must not occur"
-        occurring = {layer.kind for layer in architecture.layers}
+        occurring = {layer.kind for layer in architecture.parts}
         missing = [KINDS[kind].name for kind in KINDS if kind in set(self.required) - occurring]
         return f"{' and '.join(missing)} must occur" if missing else None

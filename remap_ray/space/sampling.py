@@ -1,4 +1,4 @@
-"""Samples of a space of networks under limits."""
+"""Samples of a space of models under limits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Container, Iterator
 from random import Random
 
 from remap_ray.errors import InvalidRequest
-from remap_ray.space.architecture import Architecture
-from remap_ray.space.chain import Space
-from remap_ray.space.layers import Shape
+from remap_ray.space.design import Design
 from remap_ray.space.limits import Limits
+from remap_ray.space.model_space import ModelSpace
+from remap_ray.space.part import Shape
+from remap_ray.space.terms import LAYERS
 
 __all__ = ["sample"]
 
@@ -18,14 +19,14 @@ PATIENCE = 20_000
 
 
 def sample(
-    space: Space,
+    space: ModelSpace,
     rng: Random,
     input_shape: Shape,
     classes: int,
     limits: Limits | None = None,
     known: Container[str] = (),
-) -> Iterator[Architecture]:
-    """Draw different architectures of ``space`` within ``limits``, without end.
+) -> Iterator[Design]:
+    """Draw different designs of ``space`` within ``limits``, without end.
 
     The same ``rng`` gives the same architectures, and what is ``known`` only leaves
     gaps: the first n of a longer run are the n of a shorter one.
@@ -40,13 +41,15 @@ def sample(
     Raises
     ------
     InvalidRequest
-        After `PATIENCE` draws in a row without a new architecture within the limits.
+        For limits that mean nothing in this space, and after `PATIENCE` draws in a row without
+        a new architecture within the limits.
 
     References
     ----------
     Cashman et al., 2019, section 5.3.
     """
     limits = limits or space.limits
+    space.check(limits)
     seen: set[str] = set()
     failures = 0
     while failures < PATIENCE:
@@ -59,8 +62,10 @@ def sample(
         seen.add(drawn.identity)
         if drawn.identity not in known:
             yield drawn
+    terms = drawn.terms
+    parts = f"{terms.parts} or kinds" if terms is LAYERS else f"or {terms.parts}"
     raise InvalidRequest(
         f"space {space.name} gave no further architecture within the limits in {PATIENCE:,} "
-        f"draws ({len(seen)} found); allow more parameters, multiply-adds, layers or kinds, or ask "
+        f"draws ({len(seen)} found); allow more {terms.size}, {terms.steps}, {parts}, or ask "
         "for fewer models"
     )

@@ -1,10 +1,11 @@
-"""The shortest edit script between two architectures."""
+"""The shortest edit script between two designs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
-from remap_ray.space.architecture import Architecture
+from remap_ray.space.design import Design
 from remap_ray.space.edit import (
     Edit,
     Prepend,
@@ -14,7 +15,7 @@ from remap_ray.space.edit import (
     Replace,
     describe,
 )
-from remap_ray.space.layers import Layer
+from remap_ray.space.part import Part
 
 __all__ = ["between", "difference"]
 
@@ -22,7 +23,7 @@ Cost = tuple[int, int]
 """Number of edits; then, among equally short scripts, how much they change."""
 
 
-def difference(a: Architecture, b: Architecture) -> Proposal:
+def difference(a: Design, b: Design) -> Proposal:
     """Give the fewest edits that turn ``a`` into ``b``, as `apply` takes them.
 
     Among scripts of the same length one that keeps kinds is preferred: a changed
@@ -34,18 +35,18 @@ def difference(a: Architecture, b: Architecture) -> Proposal:
         Of ``b``; its ``problem`` says so where no edit can do it, since images or
         classes differ.
     """
-    if (a.input_shape, a.classes) != (b.input_shape, b.classes):
+    if (a.space, a.input_shape, a.classes) != (b.space, b.input_shape, b.classes):
         problem = (
-            f"no edit turns a network for images {a.input_shape} and {a.classes} classes into one "
-            f"for {b.input_shape} and {b.classes}"
+            f"no edit turns a {a.terms.network} for {a.terms.items} {a.input_shape} and "
+            f"{a.classes} classes into one for {b.input_shape} and {b.classes}"
         )
-        return Proposal(None, (), "", problem, None, b.layers)
-    edits = between(a.layers, b.layers)
-    return Proposal(b, edits, describe(a, edits), None, None, b.layers)
+        return Proposal(None, (), "", problem, None, b.parts)
+    edits = between(a.parts, b.parts)
+    return Proposal(b, edits, describe(a, edits), None, None, b.parts)
 
 
-def between(old: tuple[Layer, ...], new: tuple[Layer, ...]) -> tuple[Edit, ...]:
-    """Give the fewest edits that turn layers into others, whether or not these are a network."""
+def between(old: Sequence[Part], new: Sequence[Part]) -> tuple[Edit, ...]:
+    """Give the fewest edits that turn parts into others, whether or not these are a design."""
     # Wagner and Fischer's table of the cheapest way to each pair of prefixes.
     costs: list[list[Cost]] = [[(0, 0)] * (len(new) + 1) for _ in range(len(old) + 1)]
     for i in range(len(old) + 1):
@@ -69,7 +70,7 @@ def between(old: tuple[Layer, ...], new: tuple[Layer, ...]) -> tuple[Edit, ...]:
 
 
 def _steps(
-    costs: list[list[Cost]], old: tuple[Layer, ...], new: tuple[Layer, ...], i: int, j: int
+    costs: list[list[Cost]], old: Sequence[Part], new: Sequence[Part], i: int, j: int
 ) -> list[tuple[Cost, str]]:
     found: list[tuple[Cost, str]] = []
     if i and j:
@@ -86,7 +87,7 @@ def _sum(a: Cost, b: Cost) -> Cost:
 
 
 @lru_cache(maxsize=4096)
-def _change_cost(old: Layer, new: Layer) -> Cost:
+def _change_cost(old: Part, new: Part) -> Cost:
     if old == new:
         return 0, 0
     if old.kind != new.kind:
@@ -94,13 +95,14 @@ def _change_cost(old: Layer, new: Layer) -> Cost:
     return 1, 0 if len(_differing(old, new)) == 1 else 1
 
 
-def _differing(old: Layer, new: Layer) -> list[str]:
+def _differing(old: Part, new: Part) -> list[str]:
     return [name for name in old.parameters() if getattr(old, name) != getattr(new, name)]
 
 
-def _change(old: Layer, new: Layer, index: int) -> list[Edit]:
+def _change(old: Part, new: Part, index: int) -> list[Edit]:
     if old == new:
         return []
-    if old.kind == new.kind and len(names := _differing(old, new)) == 1:
+    # A name is what a part is, and no value of it.
+    if old.kind == new.kind and not old.quoted and len(names := _differing(old, new)) == 1:
         return [Reparameterize(index, names[0], getattr(new, names[0]))]
     return [Replace(index, new)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space.layers import Layer, Shape
+from remap_ray.space.part import Part, Shape
 
 __all__ = ["after", "infer", "is_image"]
 
@@ -15,7 +15,7 @@ def is_image(shape: Shape) -> bool:
     return len(shape) == 3
 
 
-def after(layer: Layer, shape: Shape, index: int) -> Shape:
+def after(layer: Part, shape: Shape, index: int) -> Shape:
     """Give the shape that leaves one layer.
 
     Parameters
@@ -42,7 +42,7 @@ def after(layer: Layer, shape: Shape, index: int) -> Shape:
         raise InvalidArchitecture(f"{layer.words}: {reason}", index) from None
 
 
-def infer(input_shape: Shape, layers: Iterable[Layer]) -> tuple[Shape, ...]:
+def infer(input_shape: Shape, layers: Iterable[Part]) -> tuple[Shape, ...]:
     """Give the shape after each layer, in order; the implied output layer is not among them.
 
     Raises

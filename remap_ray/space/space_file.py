@@ -30,7 +30,7 @@ from remap_ray.errors import InvalidRequest
 from remap_ray.space.layers import KINDS, Value
 from remap_ray.space.limits import Limits
 
-__all__ = ["START", "STOP", "Row", "Table", "checked", "written"]
+__all__ = ["START", "STOP", "Row", "Table", "checked", "limits_of", "limits_text", "written"]
 
 START = "start"
 STOP = "stop"
@@ -76,7 +76,7 @@ def checked(form: Mapping[str, Any]) -> dict[str, Any]:
         "grids": grids,
         "transitions": before,
         "transitions_after_dense": after,
-        "limits": _limits(form.get("limits", {})),
+        "limits": limits_of(form.get("limits", {})),
     }
 
 
@@ -186,7 +186,8 @@ def _check_walks(before: Table, after: Table) -> None:
         raise InvalidRequest(f"{name}.{kind} leads to no stop: a network could never end")
 
 
-def _limits(given: object) -> Limits:
+def limits_of(given: object) -> Limits:
+    """Make limits of the table of a file, or raise `InvalidRequest` naming the entry at fault."""
     known = {one.name for one in fields(Limits)}
     table = _table("limits", given)
     _keys("limits", table, set(), known)
@@ -206,16 +207,11 @@ def written(form: Mapping[str, Any]) -> str:
 
     A kind with no entry in the grids, or a name with a quote, comes out as it went in.
     """
-    limits: Limits = form["limits"]
     lines = [
         f"name = {_text(form['name'])}",
         f"strictly_larger = {_text(form['strictly_larger'])}",
-        "",
-        "[limits]",
+        *limits_text(form["limits"]),
     ]
-    for one in fields(Limits):
-        value = getattr(limits, one.name)
-        lines.append(f"{one.name} = {_text(ANY if value is None else value)}")
     for title in ("transitions", "transitions_after_dense"):
         lines += ["", f"[{title}]"]
         for name, row in form[title].items():
@@ -224,6 +220,15 @@ def written(form: Mapping[str, Any]) -> str:
     for kind, grid in form["grids"].items():
         lines += ["", f"[grids.{kind}]", *(f"{name} = {_text(grid[name])}" for name in grid)]
     return "\n".join(lines) + "\n"
+
+
+def limits_text(limits: Limits) -> list[str]:
+    """Write limits as lines of a file that `limits_of` reads as the same."""
+    lines = ["", "[limits]"]
+    for one in fields(Limits):
+        value = getattr(limits, one.name)
+        lines.append(f"{one.name} = {_text(ANY if value is None else value)}")
+    return lines
 
 
 def _text(value: object) -> str:

@@ -11,10 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
+from functools import cache
 
 from remap_ray.errors import InvalidArchitecture
-from remap_ray.space.layer import Layer, Value
 from remap_ray.space.layers import KINDS
+from remap_ray.space.part import Part, Value
 
 __all__ = ["SAME", "pattern", "read"]
 
@@ -22,12 +23,16 @@ SAME = "same"
 """Stands for the padding with which a convolution of stride 1 keeps the size of the image."""
 
 _WORD = re.compile(r"[^\s,]+")
+_QUOTED = re.compile(r"'[^']*'|[^\s,]+")
 _HEAD = re.compile(r"[a-z_]*")
 _VALUE = re.compile(r"([a-z]*?)((?:\d{1,18}(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?(?!\d)|same)")
 
 
-def read(text: str) -> tuple[Layer, ...]:
-    """Read the layers of a text, whose words are parted by blanks, line ends or commas.
+Kinds = Mapping[str, type[Part]]
+
+
+def read(text: str, kinds: Kinds = KINDS) -> tuple[Part, ...]:
+    """Read the parts of a text, whose words are parted by blanks, line ends or commas.
 
     Case does not matter, and a kind is also known by its whole name, such as ``maxpool2``.
 
@@ -37,17 +42,28 @@ def read(text: str) -> tuple[Layer, ...]:
         Naming the first word that cannot be read, its place among the layers and among
         the characters (both from 0), and what it could be.
     """
-    layers = []
-    for index, found in enumerate(_WORD.finditer(text)):
+    quoted = next((kind for kind in kinds.values() if kind.quoted), None)
+    noun = "layer" if quoted is None else "part"
+    known = _words(tuple(kinds.items()))
+    parts = []
+    for index, found in enumerate((_QUOTED if quoted else _WORD).finditer(text)):
         try:
-            layers.append(_layer(found[0].lower()))
+            if quoted and found[0][0] == found[0][-1] == "'" != found[0]:
+                parts.append(_named(quoted, found[0][1:-1]))
+            else:
+                parts.append(_part(found[0].lower(), known, noun))
         except InvalidArchitecture as error:
             where = f"{_short(found[0])!r} at character {found.start()}"
-            raise InvalidArchitecture(f"{where}: {error.reason}", index) from None
-    return tuple(layers)
+            raise InvalidArchitecture(f"{where}: {error.reason}", index, noun) from None
+    return tuple(parts)
 
 
-def pattern(kind: type[Layer]) -> str:
+def _named(kind: type[Part], name: str) -> Part:
+    (parameter,) = kind.parameters()
+    return kind(**{parameter: name})
+
+
+def pattern(kind: type[Part]) -> str:
     """Give how a layer of a kind is written, such as ``conv{filters}x{kernel_size}``."""
     if not kind.word:
         return " or ".join(c for one in kind.parameters().values() for c in one.choices)
@@ -56,10 +72,14 @@ def pattern(kind: type[Layer]) -> str:
     return kind.word + "".join(parts)
 
 
-def _words() -> dict[str, tuple[type[Layer], Mapping[str, Value]]]:
+Words = Mapping[str, tuple[type[Part], Mapping[str, Value]]]
+
+
+@cache
+def _words(kinds: tuple[tuple[str, type[Part]], ...]) -> Words:
     """Give what each word starts: a kind, and the value that the word itself is."""
-    known: dict[str, tuple[type[Layer], Mapping[str, Value]]] = {}
-    for name, kind in KINDS.items():
+    known: dict[str, tuple[type[Part], Mapping[str, Value]]] = {}
+    for name, kind in kinds:
         if kind.word:
             known |= {kind.word: (kind, {}), name.replace("_", ""): (kind, {})}
             continue
@@ -68,19 +88,17 @@ def _words() -> dict[str, tuple[type[Layer], Mapping[str, Value]]]:
     return known
 
 
-_KNOWN = _words()
-
-
-def _layer(word: str) -> Layer:
+def _part(word: str, known: Words, noun: str) -> Part:
     head = _HEAD.match(word)
     assert head is not None
     name = head[0].replace("_", "")
     # Without a value in between, an option is part of the letters: batchnorm, relu.
-    if name not in _KNOWN:
-        near = get_close_matches(name, _KNOWN, 1)
+    if name not in known:
+        near = get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise InvalidArchitecture(f"unknown layer; {hint}known are {', '.join(_KNOWN)}")
-    kind, given = _KNOWN[name]
+        also = "" if noun == "layer" else ", and a column's name in 'quotes'"
+        raise InvalidArchitecture(f"unknown {noun}; {hint}known are {', '.join(known)}{also}")
+    kind, given = known[name]
     values = {**given, **_values(kind, word[head.end() :])}
     needed = [one.name for one in fields(kind) if one.default is MISSING]
     if missing := [one for one in needed if one not in values]:
@@ -89,7 +107,7 @@ def _layer(word: str) -> Layer:
     return kind(**_with_padding(kind, values))
 
 
-def _values(kind: type[Layer], rest: str) -> dict[str, Value]:
+def _values(kind: type[Part], rest: str) -> dict[str, Value]:
     symbols = {
         declared.symbol: name
         for name, declared in kind.parameters().items()
@@ -113,7 +131,7 @@ def _values(kind: type[Layer], rest: str) -> dict[str, Value]:
     return values
 
 
-def _with_padding(kind: type[Layer], values: dict[str, Value]) -> dict[str, Value]:
+def _with_padding(kind: type[Part], values: dict[str, Value]) -> dict[str, Value]:
     if values.get("padding") != SAME:
         return values
     size = values["kernel_size"]
@@ -126,7 +144,7 @@ def _short(word: str) -> str:
     return word if len(word) <= 40 else word[:40] + "…"
 
 
-def _options(kind: type[Layer]) -> str:
+def _options(kind: type[Part]) -> str:
     options = [
         f"{one.metadata['parameter'].symbol}{{{one.name}}}"
         for one in fields(kind)

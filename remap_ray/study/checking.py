@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.exc import DBAPIError
 
 from remap_ray.errors import RemapError
-from remap_ray.space import Architecture
+from remap_ray.space import spaces
 from remap_ray.study import directory, schema
 from remap_ray.study.files import PART, checksum
 from remap_ray.study.records import Status
@@ -155,7 +155,7 @@ def _models(study: Study, connection: Connection) -> Iterator[Fault]:
     query = select(table.c.number, table.c.identity, table.c.form).order_by(table.c.number)
     for number, identity, form in connection.execute(query):
         try:
-            found = Architecture.from_dict(form).identity
+            found = spaces.design_from_dict(form).identity
         except RemapError as error:
             found = str(error)
         if found != identity:

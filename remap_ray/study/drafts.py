@@ -9,7 +9,7 @@ from sqlalchemy import JSON, Column, Table, Text, inspect, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from remap_ray.errors import InvalidRequest
-from remap_ray.space import Space
+from remap_ray.space import ModelSpace, Space, spaces
 from remap_ray.study import directory, schema
 from remap_ray.study.study import Study
 
@@ -55,7 +55,7 @@ def keep_draft(study: Study, browser: str, form: Mapping[str, Any]) -> None:
         )
 
 
-def space_of(study: Study) -> Space:
+def space_of(study: Study) -> ModelSpace:
     """Give the space that a study's models are sampled from, as it was when it was created.
 
     Raises
@@ -64,4 +64,4 @@ def space_of(study: Study) -> Space:
         Its copy is damaged; or it is gone, and the space is none of those that come with REMAP.
     """
     kept = study.path / directory.SPACE
-    return Space.load(kept) if kept.exists() else Space.named(study.space)
+    return spaces.load(kept) if kept.exists() else Space.named(study.space)

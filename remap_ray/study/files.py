@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import sqlite3
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from remap_ray.errors import DiskFull, StudyReadOnly
 
-__all__ = ["PART", "checksum", "is_full", "is_read_only", "write_whole"]
+__all__ = ["PART", "checksum", "is_full", "is_read_only", "metadata_at", "write_whole"]
 
 PART = ".part"
 """End of the name of a file that is being written."""
@@ -39,6 +40,25 @@ def is_read_only(error: DBAPIError) -> bool:
 def _code(error: DBAPIError | sqlite3.Error) -> int | None:
     told = error.orig if isinstance(error, DBAPIError) else error
     return getattr(told, "sqlite_errorcode", None)
+
+
+def metadata_at(path: Path) -> dict[str, str]:
+    """Read what a safetensors file says of itself, and nothing more of it; empty where it cannot.
+
+    Only what is shown depends on it: whoever uses the weights checks them.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, _HEADER)))
+    except (OSError, ValueError):
+        return {}
+    found = header.get("__metadata__") if isinstance(header, dict) else None
+    return {str(key): str(value) for key, value in found.items()} if found else {}
+
+
+_HEADER = 10_000_000
+"""Bytes of a header at most that are read."""
 
 
 def write_whole(path: Path, data: bytes) -> None:

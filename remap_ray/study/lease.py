@@ -388,21 +388,27 @@ class Lease:
             )
 
     def record_placement(self, placement: Placement) -> bool:
-        """Record a model's place; False where its layout has been refitted since."""
+        """Record a model's place; False where its layout has been refitted since.
+
+        One that has a place, and has predicted anew since, gets another.
+        """
         with self._facts() as (connection, change):
             current = select(schema.layouts.c.version).where(schema.layouts.c.map == placement.map)
             if connection.execute(current).scalar() != placement.version:
                 return False
+            values = {
+                "version": placement.version,
+                "x": placement.x,
+                "y": placement.y,
+                "share": placement.share,
+                "changed": change,
+            }
             row = upsert(schema.placements).values(
-                map=placement.map,
-                model=placement.model,
-                version=placement.version,
-                x=placement.x,
-                y=placement.y,
-                share=placement.share,
-                changed=change,
+                map=placement.map, model=placement.model, **values
             )
-            return connection.execute(row.on_conflict_do_nothing()).rowcount > 0
+            keys = ("map", "model")
+            connection.execute(row.on_conflict_do_update(index_elements=keys, set_=values))
+            return True
 
     # Inside a transaction
 

@@ -12,7 +12,9 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from remap_ray.space import Architecture
+from remap_ray.errors import InvalidRequest
+from remap_ray.space import Architecture, Design, spaces
+from remap_ray.space.terms import Terms
 
 __all__ = [
     "LEGAL",
@@ -80,7 +82,7 @@ class DataSummary:
         What loads the same data again: a known name or an absolute path, which is that of a file
         in the study itself where the data came from memory.
     input_shape
-        ``(channels, height, width)``.
+        ``(channels, height, width)``; ``(columns, 1, 1)`` of a table.
     class_names
         One name per class, in label order.
     sizes
@@ -99,6 +101,16 @@ class DataSummary:
     sizes: tuple[int, int, int]
     fingerprint: str
     dtype: str = ""
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the items are rows of a table, of which there is nothing to look at."""
+        return self.input_shape[1:] == (1, 1)
+
+    @property
+    def terms(self) -> Terms:
+        """What the figures of models for such data are called."""
+        return spaces.terms_for(tables=self.is_table)
 
 
 @final
@@ -169,14 +181,34 @@ class Model:
         return f"m{self.number}"
 
     @cached_property
+    def design(self) -> Design:
+        """What it is, as a value of its space."""
+        return spaces.design_from_dict(self.form)
+
+    @property
     def architecture(self) -> Architecture:
-        """The architecture as a value."""
-        return Architecture.from_dict(self.form)
+        """The same where it is a sequence of layers.
+
+        Raises
+        ------
+        InvalidRequest
+            It is a model of another space.
+        """
+        if not isinstance(self.design, Architecture):
+            raise InvalidRequest(
+                f"{self.name} is a model of the space {self.design.space}, and no network of layers"
+            )
+        return self.design
+
+    @property
+    def terms(self) -> Terms:
+        """What its figures are called."""
+        return spaces.entry(self.form.get("space", spaces.LAYERS)).design.terms
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of one forward pass of one image."""
-        return 2 * self.multiply_adds
+        """Operations of one answer for one item, in the unit of its `terms`."""
+        return self.terms.per_step * self.multiply_adds
 
 
 @final

@@ -24,7 +24,7 @@ from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, Table, func, inspect, select, update
+from sqlalchemy import Connection, RowMapping, Table, and_, func, inspect, select, update
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from remap_ray.errors import DiskFull, InvalidRequest, StudyReadOnly
@@ -447,6 +447,19 @@ class Study(Wishes):
             query = query.order_by(table.c.changed, table.c.model)
             found = connection.execute(query).mappings().all()
         return tuple(rows.placement(row) for row in found)
+
+    def predicted_since_placed(self, name: str) -> tuple[int, ...]:
+        """Give the models that have predicted anew since they got their place on a map."""
+        laid, placed, told = schema.layouts.c, schema.placements.c, schema.predictions.c
+        query = (
+            select(told.model)
+            .select_from(schema.predictions)
+            .join(schema.layouts, laid.map == name)
+            .outerjoin(schema.placements, and_(placed.map == name, placed.model == told.model))
+            .where(told.changed > func.coalesce(placed.changed, laid.changed))
+        )
+        with self.reading() as connection:
+            return tuple(connection.execute(query).scalars())
 
     def points(self, name: str) -> dict[int, tuple[float, float]]:
         """Give every model's place on a map."""

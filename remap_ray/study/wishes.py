@@ -23,7 +23,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from remap_ray.errors import InvalidRequest, UnknownModel
 from remap_ray.recipe import Recipe
-from remap_ray.space import Architecture
+from remap_ray.space import Design, spaces
 from remap_ray.study import deletion, halving, kept, rows, schema
 from remap_ray.study.directory import DATABASE
 from remap_ray.study.records import (
@@ -62,7 +62,7 @@ class Submission:
         Whether it takes part in successive halving with the others of its submission.
     """
 
-    architecture: Architecture
+    architecture: Design
     origin: Origin = Origin.SAMPLED
     parent: int | None = None
     edits: tuple[Any, ...] = ()
@@ -121,10 +121,16 @@ class Wishes(ABC):
         for one in wanted:
             _check_whole("epochs", 1, self.recipe.epochs if one.epochs is None else one.epochs)
             _check_whole("repeat", 0, one.repeat)
+            if spaces.entry(one.architecture.space).tables != self.data.is_table:
+                raise InvalidRequest(
+                    f"a model of the space {one.architecture.space} is not for this study's data, "
+                    f"which are {'a table' if self.data.is_table else 'images'}"
+                )
             shape, classes = one.architecture.input_shape, one.architecture.classes
             if shape != self.data.input_shape or classes != len(self.data.class_names):
                 raise InvalidRequest(
-                    f"the architecture is for images {shape} and {classes} classes, this study has "
+                    f"the architecture is for {one.architecture.terms.items} {shape} and "
+                    f"{classes} classes, this study has "
                     f"{self.data.input_shape} and {len(self.data.class_names)}"
                 )
         with self.writing() as (connection, change):
@@ -155,7 +161,7 @@ class Wishes(ABC):
             identity=identity,
             repeat=one.repeat,
             seed=model_seed(self.seed, identity, one.repeat),
-            space="layers",
+            space=one.architecture.space,
             form=one.architecture.to_dict(),
             origin=one.origin.value,
             parent=one.parent,
@@ -198,7 +204,7 @@ class Wishes(ABC):
                     connection,
                     change,
                     Submission(
-                        model.architecture,
+                        model.design,
                         model.origin,
                         model.parent,
                         model.edits,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from remap_ray.errors import DataError, InvalidRequest
-from remap_ray.training import cifar10, image_folder, mnist_family, npz, quickdraw
+from remap_ray.training import cifar10, image_folder, mnist_family, npz, quickdraw, tables
 from remap_ray.training.download import Progress, quiet
 from remap_ray.training.parts import DataSet, Images, Part, divided
 from remap_ray.training.thumbnails import thumbnails, viewable
@@ -40,8 +40,8 @@ def load(
     Parameters
     ----------
     name_or_path
-        ``digits``, ``fashion-mnist``, ``mnist``, ``kmnist``, ``cifar10``, ``quickdraw-paper`` or
-        a path.
+        ``digits``, ``fashion-mnist``, ``mnist``, ``kmnist``, ``cifar10``, ``quickdraw-paper``, a
+        table (``breast-cancer``, ``wine``) or a path.
     seed
         Decides which image is in which part; the same seed gives the same
         parts on every machine.
@@ -95,6 +95,8 @@ def fingerprint(data_set: DataSet) -> str:
     """
     digest = hashlib.blake2b(digest_size=FINGERPRINT_DIGITS // 2)
     digest.update(repr(data_set.class_names).encode())
+    if data_set.columns is not None:
+        digest.update(repr(data_set.columns).encode())
     for part in (data_set.train, data_set.validation):
         digest.update(f"{part.images.shape} {part.images.dtype.name}".encode())
         for array in (part.labels, part.images):
@@ -162,6 +164,7 @@ _NAMED: dict[str, Callable[[int, Progress], DataSet]] = {
     **{member.name: partial(_member, member) for member in mnist_family.MEMBERS},
     cifar10.NAME: lambda seed, progress: cifar10.load(seed, progress=progress),
     quickdraw.NAME: lambda seed, progress: quickdraw.load(seed, progress=progress),
+    **{name: lambda seed, _, name=name: tables.load(name, seed) for name in tables.NAMES},  # type: ignore[misc]
 }
 
 NAMES = tuple(_NAMED)

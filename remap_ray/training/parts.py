@@ -14,6 +14,7 @@ from remap_ray.errors import DataError
 
 __all__ = [
     "SHARES",
+    "Columns",
     "DataSet",
     "Images",
     "Labels",
@@ -54,9 +55,42 @@ class Part:
 
 
 @final
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table by name, or groups of columns that are hidden and seen together.
+
+    Parameters
+    ----------
+    names
+        Of the groups, all different; of single columns their own.
+    members
+        For each group the indices of its columns.
+    """
+
+    names: tuple[str, ...]
+    members: tuple[tuple[int, ...], ...]
+
+    def indices(self, names: Sequence[str]) -> list[int]:
+        """Give the columns of some groups, in the order of the table.
+
+        Raises
+        ------
+        DataError
+            There is no group of one of these names.
+        """
+        known = dict(zip(self.names, self.members, strict=True))
+        if missing := [one for one in names if one not in known]:
+            raise DataError(f"the data have no column {missing[0]!r}")
+        return sorted(index for one in names for index in known[one])
+
+
+@final
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """Three parts of one set of images.
+    """Three parts of one set of images, or of the rows of a table.
+
+    A row is an image of one pixel, with a channel for each column, in float32; what is missing
+    is NaN.
 
     The search sees ``train`` and ``validation`` only: ``test`` is for the last
     look at the few networks that a person has chosen.
@@ -70,6 +104,8 @@ class DataSet:
         with REMAP, or an absolute path.
     class_names
         One for each class, in the order of the labels.
+    columns
+        Of a table; None for images.
     """
 
     name: str
@@ -78,6 +114,7 @@ class DataSet:
     validation: Part
     test: Part
     class_names: tuple[str, ...]
+    columns: Columns | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -201,9 +238,10 @@ def divided(
     class_names: tuple[str, ...],
     seed: int,
     path: Path | None = None,
+    columns: Columns | None = None,
 ) -> DataSet:
     """Make a data set without official parts: 70 : 15 : 15, as `divide` divides it."""
     train, validation, test = (
         take(images, labels, indices) for indices in divide(labels, SHARES, seed, class_names, path)
     )
-    return DataSet(name, source, train, validation, test, class_names)
+    return DataSet(name, source, train, validation, test, class_names, columns)

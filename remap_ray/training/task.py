@@ -9,9 +9,9 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from remap_ray.errors import InvalidRequest
+from remap_ray.errors import InvalidRequest, TrainingFailed
 from remap_ray.recipe import Recipe
-from remap_ray.space import Architecture
+from remap_ray.space import Architecture, Design
 
 __all__ = ["Checkpoint", "EpochDone", "Event", "Stopped", "Task", "Trained"]
 
@@ -39,7 +39,7 @@ class Task:
         Whether the network is computed in bfloat16; its weights are float32 all the same.
     """
 
-    architecture: Architecture
+    architecture: Design
     recipe: Recipe
     seed: int
     epochs: int
@@ -47,6 +47,21 @@ class Task:
     losses: tuple[float, ...] = ()
     stops_early: bool = True
     bfloat16: bool = False
+
+    @property
+    def network(self) -> Architecture:
+        """The architecture, where it is a sequence of layers.
+
+        Raises
+        ------
+        TrainingFailed
+            It is a model of another space, which the data are not for.
+        """
+        if not isinstance(self.architecture, Architecture):
+            raise TrainingFailed(
+                f"a model of the space {self.architecture.space} cannot be trained on images"
+            )
+        return self.architecture
 
     def has_stalled(self, losses: Sequence[float]) -> bool:
         """Whether early stopping ends the training after epochs with these losses."""

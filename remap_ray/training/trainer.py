@@ -77,7 +77,7 @@ def train(
     _check(task, data)
     start = 0
     if task.checkpoint is not None:
-        start = completed(task.checkpoint, task.architecture, task.seed)
+        start = completed(task.checkpoint, task.network, task.seed)
     done = start
     try:
         for event in _run(task, data, start, stop, clock, checkpoint_seconds):
@@ -93,19 +93,19 @@ def train(
         torch.cuda.empty_cache()
     raise TrainingFailed(
         f"the memory of the {'GPU' if data.device.type == 'cuda' else 'machine'} ran out "
-        f"({task.architecture.parameter_count:,} parameters, {task.recipe.batch_size} images per "
+        f"({task.network.parameter_count:,} parameters, {task.recipe.batch_size} images per "
         "batch); use fewer parameters or a smaller batch",
         done + 1,
     )
 
 
 def _check(task: Task, data: Prepared) -> None:
-    wanted, given = task.architecture.input_shape, tuple(data.train.images.shape[1:])
+    wanted, given = task.network.input_shape, tuple(data.train.images.shape[1:])
     if wanted != given:
         raise TrainingFailed(f"the network takes images of shape {wanted}, the data has {given}")
-    if not data.classes <= task.architecture.classes <= MOST_CLASSES:
+    if not data.classes <= task.network.classes <= MOST_CLASSES:
         raise TrainingFailed(
-            f"the network has {task.architecture.classes} classes; the data needs "
+            f"the network has {task.network.classes} classes; the data needs "
             f"{data.classes}, and {MOST_CLASSES} are the most"
         )
     try:
@@ -114,7 +114,7 @@ def _check(task: Task, data: Prepared) -> None:
         raise TrainingFailed(str(error)) from error
     if data.device.type == "cpu":
         batch_size = min(task.recipe.batch_size, len(data.train))
-        problem = memory.problem(task.architecture, batch_size, memory.installed())
+        problem = memory.problem(task.network, batch_size, memory.installed())
         if problem is not None:
             raise TrainingFailed(problem)
 
@@ -127,7 +127,7 @@ def _run(
     clock: Callable[[], float],
     checkpoint_seconds: float,
 ) -> Iterator[Event]:
-    architecture = task.architecture
+    architecture = task.network
     network = build(architecture, _derived(task.seed, "weights"))
     network.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(network.parameters())

@@ -24,6 +24,7 @@ NAMES = (
     "study",
     "queue",
     "page",
+    "panning",
     "watching",
     "generating",
 )

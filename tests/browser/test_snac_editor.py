@@ -247,9 +247,6 @@ def test_the_same_by_keyboard_alone(browser: Browser) -> None:
         expect(page.get_by_role("alert")).to_be_hidden()
 
 
-@pytest.mark.xfail(
-    strict=False, reason="the first tap after a layer was dragged out by touch is sometimes lost"
-)
 @pytest.mark.promise("EDITOR-3")
 def test_the_same_by_touch_on_a_phone(browser: Browser) -> None:
     with handcraft(browser, phone=True, mode="craft") as craft:

@@ -115,6 +115,9 @@ def test_a_port_in_use(capsys: Capsys, here: Path, command: str) -> None:
     [
         (["--models", "-1"], "--models"),
         (["--models", "many"], "'many'"),
+        (["--models", "2.5"], "'2.5'"),
+        (["--models", "inf"], "'inf'"),
+        (["--models", "1e999999999"], "'1e999999999'"),
         (["--epochs", "0"], "--epochs"),
         (["--seed", "-3"], "--seed"),
         (["--max-parameters", "0"], "--max-parameters"),
@@ -127,6 +130,8 @@ def test_a_port_in_use(capsys: Capsys, here: Path, command: str) -> None:
         (["--speed", "9"], "--speed"),
         # Nothing has so few parameters: the output layer alone has more.
         (["--max-parameters", "9"], "within the limits"),
+        # A whole number, however it is written.
+        (["--max-parameters", "0.9e1"], "within the limits"),
     ],
 )
 @pytest.mark.promise("COMMAND-1")

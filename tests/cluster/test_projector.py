@@ -222,3 +222,72 @@ def test_what_has_no_point_yet_is_placed_by_the_next_projector(toy_study_full: S
         (Placement, number),
         (Placement, number),
     ]
+
+
+@pytest.mark.promise("MAPS-12")
+@pytest.mark.parametrize("number", [3, 40])
+def test_what_was_trained_longer_gets_another_place_and_moves_no_other(number: int) -> None:
+    models = finished(40)
+    projector, places = Projector(seed=0), dict[int, tuple[float, float]]()
+    for one in models:
+        for point in projector.add([one]):
+            if point.map == "predictions":
+                places |= of_point(point)
+    changed = (number, models[number - 1][1], models[10][2])
+    moved, *refitted = projector.add([changed])
+    assert isinstance(moved, Placement)
+    assert (moved.map, moved.model) == ("predictions", number)
+    # It predicts now what another one does, and so lies upon it.
+    assert (moved.x, moved.y) == places[11] != places[number]
+    for point in (moved, *refitted):
+        places |= of_point(point)
+    assert places[number] == places[11]
+    assert projector.add([changed]) == []
+    # What comes later is measured against what it predicts now.
+    truth = [*models[: number - 1], changed, *models[number:]]
+    for one in finished(60)[40:]:
+        truth.append(one)
+        for point in projector.add([one]):
+            if point.map == "predictions":
+                places |= of_point(point)
+    at = np.array([places[one[0]] for one in truth])
+    true = distances(truth, "predictions")
+    assert stress(at, true) <= 1.05 * mds.Layout.fit(true, 0).stress
+
+
+def of_point(point: Point) -> dict[int, tuple[float, float]]:
+    if isinstance(point, Placement):
+        return {point.model: (point.x, point.y)}
+    pairs = zip(point.models.tolist(), point.points.tolist(), strict=True)
+    return {number: (x, y) for number, (x, y) in pairs}
+
+
+@pytest.mark.promise("MAPS-12")
+@pytest.mark.parametrize("index", [2, -1])
+def test_what_a_dead_projector_did_not_place_anew_the_next_one_does(
+    toy_study_full: Study, index: int
+) -> None:
+    number = sorted(toy_study_full.points("predictions"))[index]
+    lease = take_lease(toy_study_full, Holder.this_process("test"), 1)
+    toy_study_full.longer(number, epochs=1)
+    toy_study_full.move(number, place=1)
+    assert synthetic.train_falsely(toy_study_full, lease, 1, seed=9) == (number,)
+    before = {name: toy_study_full.points(name) for name in MAPS}
+    seen = toy_study_full.changes(0).number
+
+    state = Projector.state_of(toy_study_full)
+    assert state["stale"] == (number,)
+    (point,) = Projector(**state).settle()
+    assert isinstance(point, Placement)
+    assert (point.map, point.model) == ("predictions", number)
+    assert lease.record_placement(point)
+    lease.release()
+
+    assert toy_study_full.points("structure") == before["structure"]
+    after = toy_study_full.points("predictions")
+    assert after.pop(number) == (point.x, point.y) != before["predictions"].pop(number)
+    assert after == before["predictions"]
+    assert toy_study_full.changes(seen).placements == (point,)
+    again = Projector.state_of(toy_study_full)
+    assert again["stale"] == ()
+    assert Projector(**again).settle() == []

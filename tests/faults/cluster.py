@@ -16,7 +16,7 @@ from typing import final
 import psutil
 
 from tests.faults.log import ROOT
-from tests.faults.victims import family_of, titled
+from tests.faults.victims import family_of
 
 __all__ = ["Nodes", "three_nodes"]
 
@@ -57,13 +57,9 @@ class Nodes:
         """Give all processes of all nodes."""
         return family_of(self.pid)
 
-    def one_that_trains(
-        self, title: str, seed: int
-    ) -> tuple[psutil.Process, tuple[psutil.Process, ...]]:
-        """Choose a node with a trainer at work: its raylet and all its workers."""
-        at_work = [pid for pid in self.raylets if titled(family_of(pid), title)]
-        raylet = at_work[seed % len(at_work)]
-        return psutil.Process(raylet), family_of(raylet)
+    def homes(self) -> dict[int, tuple[psutil.Process, ...]]:
+        """Give the workers of each node that trains, by the pid of its raylet."""
+        return {pid: family_of(pid) for pid in self.raylets}
 
 
 @contextmanager

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import final
+from typing import TypeAlias, final
+
+import psutil
 
 from tests.faults.log import Inside, Log
+from tests.faults.victims import titled
 from tests.processes import wait_for
 
-__all__ = ["NEAR_SECONDS", "Moment", "Struck", "checkpoints_often", "is_near", "strike"]
+__all__ = ["NEAR_SECONDS", "Moment", "Struck", "checkpoints_often", "is_near"]
 
 NEAR_SECONDS = 0.05
 """How close to a commit or a rename the kills are that shall be near one."""
@@ -26,7 +29,15 @@ LATEST_SECONDS = 5.5
 
 PATIENCE_SECONDS = 240.0
 
-Pids = Callable[[], Sequence[int]]
+FAMILY_SECONDS = 0.5
+"""Age at which a list of processes is made anew: that takes longer than a commit."""
+
+TRAINER = "ray::Trainer"
+
+Family: TypeAlias = tuple[psutil.Process, ...]
+
+Kill: TypeAlias = Callable[[Family, tuple[Inside, ...]], None]
+"""Given the processes that there are and what they train: kills, without looking long."""
 
 
 def is_near(seed: int) -> bool:
@@ -52,7 +63,7 @@ class Struck:
 @final
 @dataclass(frozen=True)
 class Moment:
-    """Finds the moment of one seed in one study.
+    """The moment of one seed in one study.
 
     Parameters
     ----------
@@ -62,55 +73,58 @@ class Moment:
         What its trainers tell.
     long
         Identities of the models whose epochs are long.
+    family
+        Gives the processes among which the trainers are; this may take long.
     """
 
     seed: int
     path: Path
     log: Log
     long: frozenset[str]
+    family: Callable[[], Family]
 
-    def come(self, pids: Pids, ready: Callable[[], bool] = lambda: True) -> tuple[Inside, ...]:
-        """Wait for it; gives the epochs inside which the processes ``pids()`` are."""
+    def strike(self, kill: Kill, ready: Callable[[Family], bool]) -> Struck:
+        """Wait for the moment, then kill; ``ready`` is asked right before."""
         rng = Random(self.seed)
         pause = threading.Event()
         end = time.monotonic() + PATIENCE_SECONDS
-        wait_for(lambda: len(self._inside(pids)) >= 2, "two models inside an epoch", 240)
+        wait_for(lambda: len(self._inside(self.family())) >= 2, "two models inside an epoch", 240)
+        renamed = self._written("weights")
         pause.wait(rng.uniform(0.1, LATEST_SECONDS))
+        since_any = rng.uniform(0.0, 0.4 * NEAR_SECONDS)
+        there, looked = self.family(), time.monotonic()
         while time.monotonic() < end:
+            if time.monotonic() - looked > FAMILY_SECONDS:
+                there, looked = self.family(), time.monotonic()
             if is_near(self.seed):
-                if not self._just_written():
+                # The rename that is waited for may pass unused: then any write will do.
+                missed = self._written("weights") not in {renamed, self._last()}
+                watched = "weights" if checkpoints_often(self.seed) and not missed else ""
+                age = time.time() - (self._written(watched) if watched else self._last())
+                if age > 0.5 * NEAR_SECONDS:
                     pause.wait(LOOK_SECONDS)
                     continue
-                pause.wait(rng.uniform(0.0, 0.4 * NEAR_SECONDS))
-            inside = self._inside(pids)
-            if len(inside) >= 2 and ready():
-                if not is_near(self.seed) or self.since_write() < 0.8 * NEAR_SECONDS:
-                    return inside
+                pause.wait(max(0.0, since_any - age))
+            inside = self._inside(there)
+            if len(inside) >= 2 and ready(there):
+                since = time.time() - self._last()
+                if not is_near(self.seed) or since < 0.8 * NEAR_SECONDS:
+                    kill(there, inside)
+                    return Struck(time.monotonic(), inside, since)
             elif not is_near(self.seed):
                 pause.wait(rng.uniform(0.01, 0.1))
         raise AssertionError("the moment to kill did not come")
 
-    def since_write(self) -> float:
-        """Give the seconds since the study's log or a file of weights was written."""
-        return time.time() - max(self._written("study.db-wal"), self._written("weights"))
+    def _inside(self, there: Family) -> tuple[Inside, ...]:
+        pids = [one.pid for one in titled(there, TRAINER)]
+        return tuple(one for one in self.log.inside(pids) if one.model in self.long)
 
-    def _inside(self, pids: Pids) -> tuple[Inside, ...]:
-        return tuple(one for one in self.log.inside(pids()) if one.model in self.long)
-
-    def _just_written(self) -> bool:
-        watched = "weights" if checkpoints_often(self.seed) else "study.db-wal"
-        return time.time() - self._written(watched) < 2 * LOOK_SECONDS + 0.005
+    def _last(self) -> float:
+        """Give when the study's log or a file of weights was written last, as `time.time` does."""
+        return max(self._written("study.db-wal"), self._written("weights"))
 
     def _written(self, name: str) -> float:
         try:
             return (self.path / name).stat().st_mtime
         except FileNotFoundError:
             return 0.0
-
-
-def strike(moment: Moment, pids: Pids, kill: Callable[[], None], **more: Callable[[], bool]):
-    """Kill at the seed's moment."""
-    inside = moment.come(pids, **more)
-    since = moment.since_write()
-    kill()
-    return Struck(time.monotonic(), inside, since)

@@ -1,14 +1,21 @@
-"""The study that is interrupted: few models, whose epochs last some seconds of real work."""
+"""The study that is interrupted: few models, whose epochs last some seconds of real work.
+
+It is made once in a folder, and copied for each kill; so are its data, which decide how long
+an epoch lasts on this machine. PyTorch is loaded only where they are made.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import secrets
+import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import numpy as np
-import torch
 from sqlalchemy import update
 
 from remap_ray.creation import create_study
@@ -16,17 +23,14 @@ from remap_ray.recipe import Recipe
 from remap_ray.space import Architecture
 from remap_ray.study import Holder, Origin, Study, Submission, open_study, schema, take_lease
 from remap_ray.training import datasets
-from remap_ray.training.task import EpochDone, Task
-from remap_ray.training.tensors import prepare
-from remap_ray.training.trainer import train
 from tests.synthetic import queue_samples, train_falsely
 
-__all__ = ["LONG_SECONDS", "Outcome", "long_data", "long_study", "outcome"]
+__all__ = ["LONG_SECONDS", "Outcome", "Prepared", "outcome"]
 
 LONG_SECONDS = 3.0
 """What the epochs in which a fault falls last at least."""
 
-AIM_SECONDS = 3.5
+AIM_SECONDS = 3.2
 """What they are made to last on this machine, trained alone."""
 
 LONG = (
@@ -40,10 +44,43 @@ RECIPE = Recipe(epochs=2, batch_size=256)
 PIECE = 2_048
 """Images over which the machine's speed is measured."""
 
+MANY = 400
+"""Models that keep a projector busy for seconds."""
+
 Outcome = list[tuple[object, ...]]
 
 
-def long_data(path: Path) -> Path:
+@final
+@dataclass(frozen=True)
+class Prepared:
+    """A folder with the data and the studies that are copied; what lacks is made."""
+
+    folder: Path
+
+    def study(self, path: Path, *, done: bool) -> None:
+        """Put a fresh study at ``path``; where it is ``done``, with `MANY` that are."""
+        shutil.copytree(self._template(done=done), path)
+
+    def _template(self, *, done: bool) -> Path:
+        path = self.folder / ("many" if done else "few")
+        if not path.exists():
+            data = self._data()
+            part = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
+            _long_study(part, data, falsely=MANY if done else 0).close()
+            part.rename(path)
+        return path
+
+    def _data(self) -> Path:
+        path = self.folder / "long.npz"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f"{secrets.token_hex(4)}.npz")
+            _long_data(part)
+            part.replace(path)
+        return path
+
+
+def _long_data(path: Path) -> None:
     """Write digits, repeated until an epoch lasts `AIM_SECONDS` here, as a ``.npz``."""
     digits = datasets.load("digits")
     count = int(PIECE * AIM_SECONDS / _seconds_of_a_piece(digits))
@@ -58,10 +95,15 @@ def long_data(path: Path) -> Path:
         x_test=digits.test.images,
         y_test=digits.test.labels,
     )
-    return path
 
 
 def _seconds_of_a_piece(digits: datasets.DataSet) -> float:
+    import torch
+
+    from remap_ray.training.task import EpochDone, Task
+    from remap_ray.training.tensors import prepare
+    from remap_ray.training.trainer import train
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -82,8 +124,8 @@ def _architecture(text: str) -> Architecture:
     return Architecture.from_text(text, (1, 8, 8), 10)
 
 
-def long_study(path: Path, data: Path, *, falsely: int = 0) -> Study:
-    """Create the study: a small model, and three with long epochs.
+def _long_study(path: Path, data: Path, *, falsely: int = 0) -> Study:
+    """Create the study: three models with long epochs, and a small one that waits for its turn.
 
     Parameters
     ----------
@@ -95,7 +137,7 @@ def long_study(path: Path, data: Path, *, falsely: int = 0) -> Study:
         Submission(_architecture(text), Origin.HANDCRAFTED, epochs=epochs)
         for text, epochs in zip(LONG, EPOCHS, strict=True)
     ]
-    study.submit([Submission(_architecture(SHORT), Origin.HANDCRAFTED), *wanted])
+    study.submit([*wanted, Submission(_architecture(SHORT), Origin.HANDCRAFTED)])
     if falsely:
         _done_before(study, falsely)
     return study

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import final
 
 import psutil
+from sqlalchemy import select
 
-from remap_ray.study import Status, open_study
+from remap_ray.study import Status, Study, open_study, schema
 from tests.faults.cluster import three_nodes
-from tests.faults.log import Log, environment
-from tests.faults.moments import Moment, Struck, checkpoints_often, strike
-from tests.faults.prepared import LONG_SECONDS, Outcome, long_study, outcome
+from tests.faults.log import Inside, Log, environment
+from tests.faults.moments import Family, Kill, Moment, Struck, checkpoints_often
+from tests.faults.prepared import LONG_SECONDS, Outcome, Prepared, outcome
 from tests.faults.victims import RAY, busy, family_of, kill, titled
 from tests.processes import REMAP, Started, free_port, remap, wait_for
 
@@ -34,10 +35,7 @@ __all__ = [
 ]
 
 END_SECONDS = 400
-MANY = 400
-"""Models that keep a projector busy for seconds."""
 TRAINING = "ray::Trainer.train"
-TRAINER = "ray::Trainer"
 SCHEDULER = "ray::SchedulerHost.run"
 PROJECTOR = ("ray::Projector.add", "ray::Projector.settle")
 
@@ -66,21 +64,26 @@ class Found:
 class Scene:
     """One study in one folder, with its trainers' log, and all processes that a row starts."""
 
-    def __init__(self, folder: Path, data: Path, seed: int) -> None:
+    def __init__(self, folder: Path, prepared: Prepared, seed: int) -> None:
         self.path = folder / "study"
         self.log = Log(folder / "log")
         self.seed = seed
         self.env = environment(self.log.path, often=checkpoints_often(seed))
-        self.data = data
+        self.prepared = prepared
         self._started: list[Started] = []
+        self._study: Study | None = None
         self.checkpoints: Mapping[str, int] = {}
 
-    def create(self, *, done: int = 0) -> None:
-        """Create the study, with ``done`` models that are trained and on no map yet."""
-        with long_study(self.path, self.data, falsely=done) as study:
-            self.long = frozenset(
-                one.identity for one in study.models() if one.parameters > 10_000 and not one.epochs
-            )
+    def create(self, *, done: bool = False) -> None:
+        """Create the study; where it is ``done``, with models that are trained and on no map."""
+        self.prepared.study(self.path, done=done)
+        # Open until the end: opening takes longer than a commit.
+        self._study = open_study(self.path)
+        self.long = frozenset(
+            one.identity
+            for one in self._study.models()
+            if one.parameters > 10_000 and not one.epochs
+        )
 
     def start(
         self, *arguments: str | Path, before: Sequence[str] = (), of: Sequence[str] = REMAP
@@ -94,34 +97,34 @@ class Scene:
         return self.start("train", self.path, "--until-done", *arguments, before=before)
 
     def strike(
-        self, family: Callable[[], tuple[psutil.Process, ...]], kill: Callable[[], None], **more
+        self,
+        family: Callable[[], Family],
+        kill: Kill,
+        ready: Callable[[Family], bool] = lambda _: True,
     ) -> Struck:
         """Kill at the seed's moment; ``family`` gives the processes that train are among."""
 
-        def pids() -> list[int]:
-            return [one.pid for one in titled(family(), TRAINER)]
+        def is_ready(there: Family) -> bool:
+            self.checkpoints = self._checkpoints()
+            return ready(there)
 
-        def killing() -> None:
-            kill()
+        return Moment(self.seed, self.path, self.log, self.long, family).strike(kill, is_ready)
 
-        def ready() -> bool:
-            self.checkpoints = _checkpoints(self.path)
-            return bool(more["ready"]()) if "ready" in more else True
-
-        moment = Moment(self.seed, self.path, self.log, self.long)
-        return strike(moment, pids, killing, ready=ready)
+    def _checkpoints(self) -> dict[str, int]:
+        table = schema.models.c
+        assert self._study is not None, "there is no study yet"
+        with self._study.reading() as connection:
+            rows = connection.execute(select(table.identity, table.checkpoint_epoch)).all()
+        return {identity: epoch or 0 for identity, epoch in rows}
 
     def end(self) -> None:
         """Kill what still runs."""
+        if self._study is not None:
+            self._study.close()
         for one in self._started:
             one.kill_all()
             if one.process.stdout is not None:
                 one.process.stdout.close()
-
-
-def _checkpoints(path: Path) -> dict[str, int]:
-    with open_study(path) as study:
-        return {one.identity: one.checkpoint_epoch for one in study.models()}
 
 
 def finished(started: Started) -> None:
@@ -155,21 +158,18 @@ def trainer(scene: Scene) -> tuple[Struck, float]:
     scene.create()
     command = scene.train()
 
-    def family() -> tuple[psutil.Process, ...]:
+    def family() -> Family:
         return family_of(command.process.pid)
 
-    struck: list[int] = []
+    victims: list[Inside] = []
 
-    def killing() -> None:
-        there = titled(family(), TRAINING)
-        victim = there[scene.seed % len(there)]
-        struck.append(victim.pid)
-        kill([victim])
+    def killing(there: Family, inside: tuple[Inside, ...]) -> None:
+        victim = inside[scene.seed % len(inside)]
+        kill([one for one in titled(there, TRAINING) if one.pid == victim.pid])
+        victims.append(victim)
 
     moment = scene.strike(family, killing)
-    hit = tuple(one for one in moment.inside if one.pid == struck[0])
-    assert hit, "the killed trainer trained nothing"
-    moment = Struck(moment.at, hit, moment.since_write)
+    moment = Struck(moment.at, tuple(victims), moment.since_write)
     seconds = went_on(scene, moment)
     finished(command)
     return moment, seconds
@@ -180,11 +180,11 @@ def scheduler(scene: Scene) -> tuple[Struck, float]:
     scene.create()
     command = scene.train()
 
-    def family() -> tuple[psutil.Process, ...]:
+    def family() -> Family:
         return family_of(command.process.pid)
 
-    def killing() -> None:
-        (victim,) = titled(family(), SCHEDULER)
+    def killing(there: Family, _: tuple[Inside, ...]) -> None:
+        (victim,) = titled(there, SCHEDULER)
         kill([victim])
 
     struck = scene.strike(family, killing)
@@ -195,26 +195,26 @@ def scheduler(scene: Scene) -> tuple[Struck, float]:
 
 def projector(scene: Scene) -> tuple[Struck, float]:
     """The projector, while it measures and lays out some hundred models."""
-    scene.create(done=MANY)
+    scene.create(done=True)
     command = scene.train()
     used: dict[int, float] = {}
     killed: list[int] = []
 
-    def family() -> tuple[psutil.Process, ...]:
+    def family() -> Family:
         return family_of(command.process.pid)
 
-    def at_work() -> bool:
-        for one in titled(family(), *PROJECTOR):
+    def at_work(there: Family) -> bool:
+        for one in titled(there, *PROJECTOR):
             times = one.cpu_times()
             before = used.setdefault(one.pid, times.user + times.system)
             if busy(one, before):
                 return True
         return False
 
-    def killing() -> None:
-        (victim,) = titled(family(), *PROJECTOR)
-        killed.append(victim.pid)
+    def killing(there: Family, _: tuple[Inside, ...]) -> None:
+        (victim,) = titled(there, *PROJECTOR)
         kill([victim])
+        killed.append(victim.pid)
 
     struck = scene.strike(family, killing, ready=at_work)
     wait_for(
@@ -240,21 +240,22 @@ def web_app(scene: Scene) -> tuple[Struck, float]:
     port = free_port()
     address = f"http://127.0.0.1:{port}/"
     served = scene.start("serve", scene.path, "--port", str(port), "--no-browser")
+    server = psutil.Process(served.process.pid)
 
-    def family() -> tuple[psutil.Process, ...]:
+    def family() -> Family:
         return everyone or family_of(served.process.pid)
 
-    everyone: tuple[psutil.Process, ...] = ()
+    everyone: Family = ()
     with _asking(address) as asked:
         wait_for(asked.is_set, "the page", END_SECONDS)
 
-        def killing() -> None:
+        def killing(there: Family, _: tuple[Inside, ...]) -> None:
             nonlocal everyone
-            everyone = family_of(served.process.pid)
-            kill([psutil.Process(served.process.pid)])
+            kill([server])
+            everyone = there
 
         try:
-            struck = scene.strike(family, killing, ready=asked.is_set)
+            struck = scene.strike(family, killing, ready=lambda _: asked.is_set())
             again = scene.start("serve", scene.path, "--port", str(port), "--no-browser")
             wait_for(lambda: _answers(address), "the page again", END_SECONDS)
             seconds = time.monotonic() - struck.at
@@ -274,14 +275,14 @@ def remap_train(scene: Scene) -> tuple[Struck, float]:
     command = scene.train()
     pid = command.process.pid
 
-    def family() -> tuple[psutil.Process, ...]:
+    def family() -> Family:
         return family_of(pid)
 
     left: list[psutil.Process] = []
 
-    def killing() -> None:
-        left.extend(family())
+    def killing(there: Family, _: tuple[Inside, ...]) -> None:
         kill([psutil.Process(pid)])
+        left.extend(there)
 
     struck = scene.strike(family, killing)
     command.process.wait()
@@ -298,11 +299,10 @@ def whole_ray(scene: Scene) -> tuple[Struck, float]:
     scene.create()
     command = scene.train()
 
-    def family() -> tuple[psutil.Process, ...]:
+    def family() -> Family:
         return family_of(command.process.pid)
 
-    def killing() -> None:
-        there = family()
+    def killing(there: Family, _: tuple[Inside, ...]) -> None:
         assert {one.name() for one in there} >= set(RAY)
         kill(there)
 
@@ -324,17 +324,21 @@ def node(scene: Scene) -> tuple[Struck, float]:
     with three_nodes(scene.env) as nodes:
         command = scene.train("--address", nodes.address)
 
-        def family() -> tuple[psutil.Process, ...]:
-            return nodes.family()
-
         hit: list[int] = []
 
-        def killing() -> None:
-            victim, workers = nodes.one_that_trains(TRAINING, scene.seed)
-            hit.extend(one.pid for one in workers)
-            kill([victim, *workers])
+        homes: dict[int, Family] = {}
 
-        moment = scene.strike(family, killing)
+        def looked() -> Family:
+            homes.update(nodes.homes())
+            return nodes.family()
+
+        def killing(_: Family, inside: tuple[Inside, ...]) -> None:
+            victim = inside[scene.seed % len(inside)].pid
+            (raylet,) = [one for one, home in homes.items() if victim in {w.pid for w in home}]
+            kill([psutil.Process(raylet), *homes[raylet]])
+            hit.extend(one.pid for one in homes[raylet])
+
+        moment = scene.strike(looked, killing)
         inside = tuple(one for one in moment.inside if one.pid in hit)
         assert inside, "the killed node trained nothing"
         struck = Struck(moment.at, inside, moment.since_write)
@@ -354,9 +358,9 @@ ROWS: Mapping[str, Callable[[Scene], tuple[Struck, float]]] = {
 }
 
 
-def run(row: str, folder: Path, data: Path, seed: int, expected: Outcome) -> Found:
+def run(row: str, folder: Path, prepared: Prepared, seed: int, expected: Outcome) -> Found:
     """Let one row happen once, and hold what is left against the uninterrupted study."""
-    scene = Scene(folder, data, seed)
+    scene = Scene(folder, prepared, seed)
     try:
         struck, seconds = ROWS[row](scene)
     finally:
@@ -380,9 +384,9 @@ def held_against(scene: Scene, struck: Struck, seconds: float, expected: Outcome
     return Found(seconds, scene.log.redone(struck.at), struck.since_write)
 
 
-def uninterrupted(folder: Path, data: Path) -> Outcome:
+def uninterrupted(folder: Path, prepared: Prepared) -> Outcome:
     """Train the same study without a fault, once for all rows and seeds."""
-    scene = Scene(folder, data, seed=1)
+    scene = Scene(folder, prepared, seed=1)
     try:
         scene.create()
         finished(scene.train())

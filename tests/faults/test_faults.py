@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.prepared import Outcome
+from tests.faults.prepared import Outcome, Prepared
 from tests.faults.rows import ROWS, run
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -25,7 +25,7 @@ DAILY = "trainer"
 )
 @pytest.mark.promise("FAULT-1", "FAULT-2", "FAULT-3", "FAULT-4")
 def test_a_kill_loses_nothing(
-    row: str, seed: int, tmp_path: Path, data: Path, expected: Outcome
+    row: str, seed: int, tmp_path: Path, prepared: Prepared, expected: Outcome
 ) -> None:
-    found = run(row, tmp_path, data, seed, expected)
+    found = run(row, tmp_path, prepared, seed, expected)
     assert found.seconds > 0

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.moments import Struck
 from tests.faults.namespaces import may_make_hosts, two_hosts
-from tests.faults.prepared import Outcome
+from tests.faults.prepared import Outcome, Prepared
 from tests.faults.rows import Scene, finished, held_against, went_on
 from tests.processes import RAY, wait_for
 
@@ -32,11 +32,11 @@ NODE = ("--num-cpus=1", f"--object-store-memory={200 * 2**20}", "--block")
 
 @pytest.mark.promise("FAULT-5")
 def test_a_host_that_is_cut_off_loses_its_models_to_the_other(
-    tmp_path: Path, data: Path, expected: Outcome
+    tmp_path: Path, prepared: Prepared, expected: Outcome
 ) -> None:
     if not may_make_hosts():
         pytest.skip("network namespaces need root, and the right to make them")
-    scene = Scene(tmp_path, data, seed=1)
+    scene = Scene(tmp_path, prepared, seed=1)
     scene.env |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
     scene.env |= {"RAY_USAGE_STATS_ENABLED": "0"}
     scene.env.pop("RAY_ADDRESS", None)
@@ -68,7 +68,7 @@ def test_a_host_that_is_cut_off_loses_its_models_to_the_other(
                 assert command.process.poll() is None, command.end()
                 return _processes([*hosts.pids(0), *hosts.pids(1)])
 
-            moment = scene.strike(family, hosts.cut)
+            moment = scene.strike(family, lambda *_: hosts.cut())
             away = hosts.pids(1)
             lost = tuple(one for one in moment.inside if one.pid in away)
             assert len(lost) == 1, "the host that was cut off trained nothing"

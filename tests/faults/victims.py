@@ -41,6 +41,9 @@ def busy(one: psutil.Process, before: float) -> bool:
 
 
 def kill(victims: Sequence[psutil.Process]) -> None:
-    """Kill processes as ``kill -9`` does, all at once."""
+    """Kill processes as ``kill -9`` does, all at once; who has ended meanwhile is left out."""
     for one in victims:
-        os.kill(one.pid, signal.SIGKILL)
+        try:
+            os.kill(one.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue

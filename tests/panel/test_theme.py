@@ -177,7 +177,8 @@ def test_every_layer_kind_has_a_look_and_a_symbol_of_its_own():
     assert len({MARKS[function] for function in ("relu", "tanh", "sigmoid")}) == 3
     # Where there is no room for letters one kind alone is plain, and each other one is marked.
     plain = {kind for kind in KINDS if kind not in TICKS and not BLOCKS[kind].dotted}
-    assert plain == {"conv"}
+    assert plain == {"conv", "activation"}
+    assert set(KINDS["activation"].parameters()["function"].choices) <= set(TICKS)
     ticks = [path for name, path in TICKS.items() if name != OUTPUT]
     assert len(set(ticks)) == len(ticks)
 

@@ -1,0 +1,35 @@
+"""Notebooks as people run them: every one in a kernel of its own, in an empty folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import remap_ray
+from tests.browser.training import train_inline
+
+
+@pytest.fixture(scope="session")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained study on digits that several notebooks look at."""
+    path = tmp_path_factory.mktemp("notebooks") / "tour"
+    with remap_ray.create_study(path, data="digits", models=6, epochs=2) as study:
+        train_inline(study)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(tmp_path: Path) -> Iterator[None]:
+    """What a notebook started of training is over with it."""
+    yield
+    left = [
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if str(tmp_path) in " ".join(one.info["cmdline"] or ())
+    ]
+    for one in left:
+        one.kill()
+    assert not left

@@ -1,0 +1,124 @@
+"""A study in a notebook, without a browser: views on one state, and whoever trains beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import remap_panel
+from remap_panel.background import NobodyTrains
+from remap_panel.feed import Feed
+from remap_panel.notebook import Explorer, KernelTurns
+from remap_ray.errors import InvalidRequest, NotAStudy
+from remap_ray.study import Holder, Study, take_lease
+
+SINGLE = ("overview", "needs", "drawer", "data", "inspector", "compare", "generate", "queue")
+
+
+@pytest.fixture
+def seen(toy_study_full: Study) -> Iterator[Explorer]:
+    yield Explorer(toy_study_full.path)
+    Feed.close_all()
+
+
+@pytest.mark.promise("NOTE-1")
+def test_every_view_is_made_anew_on_the_same_state(seen: Explorer) -> None:
+    roots = [getattr(seen, name).__panel__().get_root() for name in SINGLE for _ in range(2)]
+    roots.append(seen.__panel__().get_root())
+    assert len({id(one) for one in roots}) == len(roots)
+    # The views of the tabs are looked at by themselves, whichever tab is open.
+    assert set(seen.state.alone) == {"data", "inspector", "compare", "generate", "queue"}
+    assert all(seen.state.shows(name) for name in seen.state.alone)
+    # What is done to the state by one is the others' too.
+    seen.state.click(3)
+    headings = [
+        one.html
+        for root in (seen.inspector.__panel__(), seen.generate.__panel__())
+        for one in root.select(lambda each: "m3" in str(getattr(each, "html", "")))
+    ]
+    assert len(headings) >= 2
+
+
+@pytest.mark.promise("NOTE-2")
+def test_a_click_selects_one_and_a_selection_many(seen: Explorer) -> None:
+    state = seen.state
+    assert state.selection == []
+    state.click(5)
+    assert (state.selection, state.inspected) == ([5], 5)
+    assert [one.model for one in state.study.drawer()] == [5]
+    state.select([9, 2, 4, 1000])
+    assert state.selection == [2, 4, 9]
+    state.click(7)
+    assert state.selection == [7]
+
+
+def test_a_study_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotAStudy, match="nothing here"):
+        remap_panel.explore(tmp_path / "nothing here")
+    with pytest.raises(NotAStudy, match="nothing here"):
+        remap_panel.train(tmp_path / "nothing here")
+
+
+@pytest.mark.promise("NOTE-1")
+def test_the_views_change_between_two_steps_of_the_kernel(toy_study_full: Study) -> None:
+    async def story() -> None:
+        seen = Explorer(toy_study_full.path)
+        toy_study_full.keep(4)
+        # A cell that runs sees the same state from its beginning to its end.
+        deadline = asyncio.get_running_loop().time() + 30
+        while not seen.state.snapshot.drawer_numbers:
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.02)
+        assert seen.state.snapshot.drawer_numbers == (4,)
+        seen.close()
+
+    asyncio.run(story())
+    Feed.close_all()
+
+
+def test_a_kernel_that_has_ended_takes_no_more_turns() -> None:
+    async def here() -> KernelTurns | None:
+        return KernelTurns.here()
+
+    turns = asyncio.run(here())
+    assert turns is not None
+    turns.add_next_tick_callback(lambda: pytest.fail("the kernel is gone"))
+    assert KernelTurns.here() is None
+
+
+@pytest.mark.promise("NOTE-3")
+def test_nothing_is_started_where_somebody_trains(toy_study_full: Study) -> None:
+    study = toy_study_full
+    lease = take_lease(study, Holder.this_process("test"), workers=1)
+    training = remap_panel.train(study)
+    assert not training.started
+    assert not training.wait(seconds=0)
+    assert not (study.path / "train.log").exists()
+    study.pause()
+    with pytest.raises(InvalidRequest, match="paused"):
+        training.wait()
+    study.resume()
+    lease.release()
+    with pytest.raises(NobodyTrains, match="3 models wait"):
+        training.wait()
+
+
+@pytest.mark.promise("NOTE-4")
+def test_no_view_is_made_of_components_from_elsewhere(seen: Explorer) -> None:
+    shown = [getattr(seen, name).__panel__() for name in SINGLE] + [seen.__panel__()]
+    made = {type(each).__module__ for one in shown for each in one.select()}
+    assert not any(name.startswith("panel_material_ui") for name in made)
+
+
+def test_what_waits_is_offered_to_be_trained(seen: Explorer) -> None:
+    def offer() -> str:
+        page = seen.__panel__()
+        (sheet,) = page.select(
+            lambda each: "remap-offer-training" in getattr(each, "css_classes", ())
+        )
+        return str(sheet.html)
+
+    assert "Train them beside this notebook" in offer()
