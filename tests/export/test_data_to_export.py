@@ -24,7 +24,7 @@ from tests.official_files import (
     serving,
     sketches,
 )
-from tests.training_inline import train_inline
+from tests.browser.training import train_inline
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from remap_ray.space import (
 from remap_ray.study import Origin, Study
 from remap_ray.training import datasets
 from remap_ray.training.checkpoint import load_weights
-from tests.training_inline import train_inline
+from tests.browser.training import train_inline
 
 NETWORKS = [
     (Conv(8, 3), Activation("relu"), MaxPool(2), Dropout(0.25), Dense(16), Activation("tanh")),

@@ -25,7 +25,7 @@ from remap_ray.space import Architecture, Dense
 from remap_ray.study import Study
 from tests import synthetic
 from tests.processes import wait_for
-from tests.training_inline import train_inline
+from tests.browser.training import train_inline
 
 SECONDS = 120
 """What a process that loads torch may take on a busy machine."""
