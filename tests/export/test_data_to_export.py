@@ -15,6 +15,7 @@ from remap_ray.errors import DataError
 from remap_ray.space import Architecture, Conv, Dense, MaxPool
 from remap_ray.training import cifar10, quickdraw
 from remap_ray.training.places import Places
+from tests.browser.training import train_inline
 from tests.official_files import (
     PER_CLASS,
     Site,
@@ -24,7 +25,6 @@ from tests.official_files import (
     serving,
     sketches,
 )
-from tests.browser.training import train_inline
 
 
 @pytest.fixture

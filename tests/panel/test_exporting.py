@@ -24,8 +24,8 @@ from remap_ray import Submission, create_study
 from remap_ray.space import Architecture, Dense
 from remap_ray.study import Study
 from tests import synthetic
-from tests.processes import wait_for
 from tests.browser.training import train_inline
+from tests.processes import wait_for
 
 SECONDS = 120
 """What a process that loads torch may take on a busy machine."""
