@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 import remap_panel
 from remap_panel import theme
-from remap_panel.theme import BLOCKS, DARK, INK, LIGHT, MARKS, MODES, OUTPUT, TICKS
+from remap_panel.theme import (
+    BLOCKS,
+    DARK,
+    HIGHLIGHT,
+    INK,
+    LIGHT,
+    MARKS,
+    MODES,
+    OUTPUT,
+    SHADES,
+    TICKS,
+    ramp,
+)
 from remap_ray.errors import InvalidRequest
 from remap_ray.space.layers import KINDS
 
@@ -51,6 +63,9 @@ TO_XYZ = np.array(
 APART = 12.0
 """Least CIEDE2000 distance of two layer colours: the palette reaches 12.1. A difference of 2.3 is
 just noticeable."""
+
+NAMED_APART = 10.0
+"""The same for text whose words or sign say the same as its colour; the palette reaches 10.5."""
 
 
 def linear(colour):
@@ -113,6 +128,27 @@ def test_layer_colours_stay_apart_for_every_kind_of_sight(sight):
         (difference(seen[one], seen[other]), one, other) for one, other in combinations(seen, 2)
     )
     assert nearest >= APART, pair
+
+
+@pytest.mark.promise("PAGE-94")
+@pytest.mark.parametrize("sight", SIGHT)
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_colours_with_a_meaning_stay_apart_for_every_kind_of_sight(mode, sight):
+    def apart(one, other):
+        return difference(lab(SIGHT[sight] @ linear(one)), lab(SIGHT[sight] @ linear(other)))
+
+    # Better and worse, and every status: each has its sign or symbol besides.
+    for one, other in combinations({*mode.status.values(), mode.good, mode.bad}, 2):
+        assert apart(one, other) >= NAMED_APART, (one, other)
+    # Right and wrong cells of a matrix from the third shade on; paler ones stand for few images.
+    for right, wrong in list(zip(ramp(mode.right, SHADES), ramp(mode.wrong, SHADES), strict=True))[
+        2:
+    ]:
+        assert apart(right, wrong) >= APART, (right, wrong)
+    assert apart(mode.training, mode.validation) >= APART
+    # What is lit and the front's line, against circles of any darkness.
+    for grey in ramp(mode.greys, 20):
+        assert min(apart(HIGHLIGHT, grey), apart(mode.front, grey)) >= APART, grey
 
 
 def test_only_kinds_of_one_family_share_their_colours():
