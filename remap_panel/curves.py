@@ -197,6 +197,7 @@ class Curves:
             orientation="horizontal",
             margin=0,
             padding=2,
+            label_text_font_size="12px",
             background_fill_alpha=0,
             border_line_alpha=0,
         )

@@ -318,6 +318,10 @@ class LiveRows {
         this.drag(row_of(event), event)
       }
     })
+    // Else Chromium takes a quick drag by finger for a fling, and loses the next tap.
+    this.root.addEventListener("touchmove", (event) => {
+      if (event.cancelable && this.root.querySelector(".drop-line")) event.preventDefault()
+    }, {passive: false})
     this.root.addEventListener("click", (event) => {
       const id = row_of(event)
       const button = event.target.closest("button[data-action]")

@@ -283,8 +283,8 @@ DARK = Mode(
     header="#0b1016",
     header_text="#ffffff",
     header_muted="#a9bacb",
-    good="#6fd08c",
-    bad="#ff9a8f",
+    good="#9be8b1",
+    bad="#ff8a7d",
     front="#fb923c",
     circle_stroke="#8492a0",
     training="#97a3af",
@@ -296,8 +296,8 @@ DARK = Mode(
     status={
         "queued": "#a3b0bd",
         "training": "#8ab4ff",
-        "done": "#6fd08c",
-        "failed": "#ff9a8f",
+        "done": "#9be8b1",
+        "failed": "#ff8a7d",
         "cancelled": "#a3b0bd",
     },
 )

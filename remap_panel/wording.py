@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     # Which loads Panel, and words need none.
     from remap_panel.table import Column
 
-__all__ = ["accuracy", "compact", "flops", "listed", "origin", "parts", "titled"]
+__all__ = ["accuracy", "compact", "flops", "listed", "origin", "parts", "size", "titled"]
 
 UNITS = ("", "k", "M", "G", "T")
 
@@ -46,6 +46,12 @@ def titled(columns: Sequence[Column], terms: Terms) -> tuple[Column, ...]:
         return replace(one, title=title, hint=hint)
 
     return tuple(columns) if terms is LAYERS else tuple(map(made, columns))
+
+
+def size(count: int) -> str:
+    """Write bytes with their unit: ``950 B``, ``1.5 kB``."""
+    number, unit = _scaled(count)
+    return f"{number} {unit}B"
 
 
 def accuracy(share: float | None) -> str:

@@ -263,6 +263,9 @@ class Compare(Viewer):
             self._show_empty()
             return
         self._shown = models
+        head = f"<h2>{' · '.join(one.name for one in models)}</h2>"
+        if len(models) > 1 and not self._found:
+            self.side.html = f"{head}<p>comparing what they predict …</p>"
         if len(models) < 2:
             self._found = ()
             self.matrices.html = ""

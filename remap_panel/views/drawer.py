@@ -49,7 +49,7 @@ EMPTY = """The drawer is empty.
 Click a circle in the overview to keep a model here."""
 
 STYLE = """
-:host { padding: 0 6px 4px; box-sizing: border-box; }
+:host { padding: 4px 6px; box-sizing: border-box; }
 .head { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; }
 .head .count { flex: 1 0 auto; margin: 0; color: var(--remap-muted); font-size: 12px; }
 .head .button { padding: 1px 8px; font-size: 12px; }

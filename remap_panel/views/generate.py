@@ -67,7 +67,7 @@ COLUMNS = (
     ),
     Column("origin", "Type", width=78, grow=1, keep=7),
     Column("changes", "Changes", width=120, grow=4, keep=4, hint="Against the baseline"),
-    Column("parameters", "Δ params", "number", width=84, keep=2, right=True),
+    Column("parameters", "Δ params", "number", width=98, keep=2, right=True),
     Column(
         "accuracy",
         "Δ accuracy",
@@ -87,8 +87,8 @@ COLUMNS = (
         sortable=False,
         hint="On the chosen classes; with none chosen, on those where the difference is clear",
     ),
-    Column("loss", "Loss", "drawn", width=100, keep=6, sortable=False),
-    Column("status", "Status", "mark", width=96, grow=3, keep=5, sortable=False),
+    Column("loss", "Loss", "drawn", width=88, keep=6, sortable=False),
+    Column("status", "Status", "mark", width=112, grow=3, keep=5, sortable=False),
     Column(
         "actions",
         "",
@@ -252,13 +252,14 @@ class Generate(Viewer):
             self.editor.proposal if settings.mode == "handcrafted" else None,
             snapshot.seconds_left,
         )
-        drawing = self._drawing is not None
+        drawing = self._drawing is not None and settings.mode == "variations"
         self.price.html = offer_sheet.price_html(self._offer, drawing=drawing)
         self.preview.html = (
             "" if drawing else offer_sheet.preview_html(self._offer, model.design.parts)
         )
         if settings.mode == "handcrafted":
-            self.editor.price = " · ".join(price(self._offer)[1:2])
+            # Why it cannot be trained, and what it would be instead, is said by the editor itself.
+            self.editor.price = price(self._offer)[1] if self._offer.trained else ""
         self._show_children(model)
 
     def _show_children(self, model: Model) -> None:
@@ -405,7 +406,9 @@ class Generate(Viewer):
 
     def _train(self, model: Model) -> None:
         made = self._offer
-        if made is None or self._drawing is not None or not made.trained:
+        if made is None or not made.trained:
+            return
+        if made.mode == "variations" and self._drawing is not None:
             return
         self._state.train(submissions(made))
         if made.mode == "variations":
@@ -464,6 +467,18 @@ class Generate(Viewer):
     ) -> None:
         """Draw beside the session; only what was asked for last is taken."""
         self._drawing = asked
+        settings = self._state.settings
+
+        def work_and_draw() -> Drawn | str:
+            drawn = work()
+            if not isinstance(drawn, str):
+                # The chips of hundreds of cards are drawn here too, not on the session's turn.
+                design = model.design
+                chosen = replace(settings.of(model.number, design), drawn=drawn)
+                shown = settings.having(model.number, chosen)
+                made = offer(model, shown, self._space, {}, {}, None, 1)
+                offer_sheet.preview_html(made, design.parts)
+            return drawn
 
         def then(drawn: Drawn | str) -> None:
             if asked != self._drawing:
@@ -475,7 +490,7 @@ class Generate(Viewer):
             else:
                 self._keep_drawn(model, drawn, struck)
 
-        aside(self._state.turns, work, then)
+        aside(self._state.turns, work_and_draw, then)
 
 
 def _form(draft: Draft, model: Model) -> dict[str, Any] | None:

@@ -174,7 +174,7 @@ def facts(
     """
     size = model.design.cost.weights_bytes if disk is None else disk
     terms = model.terms
-    written = f"{'≈ ' if disk is None else ''}{wording.compact(size)}B" if size else "–"
+    written = f"{'≈ ' if disk is None else ''}{wording.size(size)}" if size else "–"
     listed = {
         "Validation accuracy": wording.accuracy(model.accuracy),
         "Training accuracy": wording.accuracy(model.train_accuracy),

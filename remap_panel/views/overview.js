@@ -893,6 +893,10 @@ export function render({model, view}) {
     const before = event.shiftKey ? model.selection : []
     model.send_msg({select: [...new Set([...before, ...found])]})
   })
+  // Else Chromium takes a quick drag by finger for a fling, and loses the next tap.
+  plot.addEventListener("touchmove", (event) => {
+    if (roped.length > 0 && event.cancelable) event.preventDefault()
+  }, {passive: false})
   plot.addEventListener("pointercancel", () => {
     roped = []
     paint_lit()

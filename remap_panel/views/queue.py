@@ -85,7 +85,7 @@ STYLE = """
 .muted { color: var(--remap-muted); }
 label { display: inline-flex; gap: 6px; align-items: center; white-space: nowrap; }
 input, select {
-  width: 8em; padding: 3px 6px; color: var(--remap-text); font: inherit;
+  width: 9em; padding: 3px 6px; color: var(--remap-text); font: inherit;
   background: var(--remap-surface); border: 1px solid var(--remap-border); border-radius: 6px;
 }
 select { width: auto; }

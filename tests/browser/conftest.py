@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
-from tests.browser.page import Explorer
+from tests.browser.page import Explorer, patience
 from tests.processes import Started, answers, free_port, wait_for
 
 # A slow machine is no failure.
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=patience(60) * 1000)
 
 FLAGS = [
     "--no-sandbox",
@@ -58,7 +58,7 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("console", on_console)
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     page.on("request", on_request)
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(patience(60) * 1000)
     yield page
     context.close()
     assert not wrong, wrong

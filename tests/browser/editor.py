@@ -16,6 +16,7 @@ from remap_panel import frame
 from remap_panel.draft import Draft
 from remap_panel.snac.editor import Editor
 from remap_ray.space import Architecture
+from tests.browser.page import patience
 from tests.processes import answers, free_port, wait_for
 
 SHAPE = (1, 28, 28)
@@ -68,7 +69,7 @@ def opened(browser: Browser, **options: Any) -> Iterator[Page]:
             else None
         ),
     )
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(patience(60) * 1000)
     yield page
     context.close()
     assert not wrong, wrong
@@ -94,7 +95,7 @@ class Handcraft:
         return " ".join(layer.text for layer in self.draft.layers)
 
     def wait(self, ask: Callable[[], bool], what: str, seconds: float = 60) -> None:
-        deadline, pause = time.monotonic() + seconds, threading.Event()
+        deadline, pause = time.monotonic() + patience(seconds), threading.Event()
         while not ask():
             assert time.monotonic() < deadline, f"waited too long for {what}; now {self.text}"
             # Here the browser's events come in, which `pause` alone would hold up.

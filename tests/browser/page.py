@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,11 @@ CIRCLES = """() => {
 """Where each circle is drawn, in pixels of the window, by model number."""
 
 
+def patience(seconds: float) -> float:
+    """Give how long to wait for what may take ``seconds``; less where it is known not to come."""
+    return min(seconds, float(os.environ.get("REMAP_PATIENCE", seconds)))
+
+
 @final
 class Explorer:
     """The open page. Reads the canvas where a person would see it; acts by mouse and keyboard."""
@@ -37,7 +43,7 @@ class Explorer:
 
     def wait(self, ask: Callable[[], T], what: str, seconds: float = 90) -> T:
         """Wait until ``ask`` gives something true, and give it."""
-        deadline, pause = time.monotonic() + seconds, threading.Event()
+        deadline, pause = time.monotonic() + patience(seconds), threading.Event()
         while True:
             if found := ask():
                 return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,15 +34,21 @@ LAYERS = (Conv(8, 3), Activation("relu"), MaxPool(2), Conv(16, 3), Activation("r
 BASELINE = 1
 
 
-@pytest.fixture
-def digits(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study on digits with one trained model of six layers."""
-    path = tmp_path / "digits"
+    path = tmp_path_factory.mktemp("trained") / "digits"
     with create_study(path, recipe=Recipe(epochs=3, batch_size=32)) as study:
         wanted = Submission(Architecture((1, 8, 8), 10, LAYERS), Origin.HANDCRAFTED)
         assert study.submit([wanted]) == (BASELINE,)
         train_inline(study)
     return path
+
+
+@pytest.fixture
+def digits(trained: Path, tmp_path: Path) -> Path:
+    """A copy of that study, for one story."""
+    return Path(shutil.copytree(trained, tmp_path / "digits"))
 
 
 @contextmanager
@@ -260,3 +267,116 @@ def test_strike_variations_out_and_go_on_after_a_reload(digits: Path, explore: E
         made = study.models()[-1]
         assert (made.origin, made.words) == (Origin.HANDCRAFTED, "Added Dropout(0.25) at 0")
         assert made.parent == BASELINE
+
+
+@pytest.mark.nightly
+@pytest.mark.promise("PAGE-70", "PAGE-72", "EDITOR-3", "EDITOR-5")
+def test_handcraft_the_three_models_of_section_7(digits: Path, explore: Explore) -> None:
+    explorer = explore(digits, "--no-train")
+    page = explorer.page
+    open_generate(explorer)
+    page.get_by_role("button", name="Handcrafted").click()
+    text = page.get_by_label("As text")
+    start = "conv8x3 relu max2 conv16x3 relu dense32"
+    expect(text).to_have_value(start)
+    train = page.get_by_role("button", name="Train the handcraft")
+    press = page.keyboard.press
+
+    def palette(kind: str) -> Locator:
+        return page.locator(f'.palette [data-kind="{kind}"]')
+
+    def gap(at: int) -> Locator:
+        return page.locator(f'.strip .gap[data-at="{at}"]')
+
+    # By drag and drop: the first convolution becomes three with fewer filters and other kernels.
+    drag(page, palette("conv"), gap(1))
+    expect(text).to_have_value(f"conv8x3 conv16x3{start[7:]}")
+    drag(page, palette("conv"), gap(2))
+    expect(text).to_have_value(f"conv8x3 conv16x3 conv16x3{start[7:]}")
+    # Three of these leave nothing of so small an image: it says where, and cannot be trained.
+    expect(page.locator('.strip [data-layer="5"]')).to_contain_class("is-fault")
+    expect(page.locator(".summary")).to_contain_text("layer 5, Conv(16, 3x3)", ignore_case=True)
+    expect(train).to_be_disabled()
+    block(page, 0).click()
+    block(page, 2).click(modifiers=["Shift"])
+    expect(page.locator(".panel h4")).to_have_text("3 × Conv")
+    for field, value, then in (
+        ("filters, 1 to 65536", "4", "conv4x3 conv4x3 conv4x3 relu"),
+        ("kernel size, 1 to 65536", "2", "conv4x2 conv4x2 conv4x2 relu"),
+    ):
+        page.get_by_label(field).fill(value)
+        press("Enter")
+        expect(text).to_have_value(f"{then} max2 conv16x3 relu dense32")
+    block(page, 5).click()
+    expect(page.locator(".panel h4")).to_have_text("Conv at 5")
+    page.get_by_label("kernel size, 1 to 65536").fill("2")
+    press("Enter")
+    split = "conv4x2 conv4x2 conv4x2 relu max2 conv16x2 relu dense32"
+    expect(text).to_have_value(split)
+    expect(page.locator(".summary")).to_contain_text("This can be trained.")
+    expect(page.locator(".remap-offer")).to_contain_text("on this machine")
+    train.click()
+    expect(explorer.row("children", 2)).to_contain_text("waiting")
+
+    # By keyboard: from the baseline again, a dropout before the dense layer.
+    page.get_by_role("button", name="Back to m1").focus()
+    press("Enter")
+    expect(text).to_have_value(start)
+    block(page, 0).focus()
+    for key in ("Home", *["ArrowRight"] * 4, "Space", "Insert", *["ArrowRight"] * 6):
+        press(key)
+    expect(palette("dropout")).to_be_focused()
+    press("Enter")
+    expect(text).to_have_value(start.replace("dense32", "drop0.25 dense32"))
+    train.focus()
+    press("Enter")
+    expect(explorer.row("children", 3)).to_contain_text("waiting")
+
+    # By keyboard: other activations, another pool size and another kernel.
+    page.get_by_role("button", name="Back to m1").focus()
+    press("Enter")
+    expect(text).to_have_value(start)
+    steps = (
+        ("ArrowRight", ("Tab",), "conv8x3 tanh max2 conv16x3 relu dense32"),
+        ("ArrowRight", ("Tab",), "conv8x3 tanh max3 conv16x3 relu dense32"),
+        ("ArrowRight", ("Shift+Tab",), "conv8x3 tanh max3 conv16x1 relu dense32"),
+        ("ArrowRight", ("Tab", "Tab"), "conv8x3 tanh max3 conv16x1 sigmoid dense32"),
+    )
+    block(page, 0).focus()
+    press("Home")
+    for to, within, made in steps:
+        # Enter on a layer goes to its parameters, and Escape back to it.
+        for key in (to, "Enter"):
+            press(key)
+        if "conv16x1" in made and "sigmoid" not in made:
+            page.get_by_role("group", name="kernel size").get_by_role(
+                "button", name="1", exact=True
+            ).focus()
+        else:
+            expect(page.locator(".panel [aria-pressed=true]")).to_be_focused()
+            for key in within:
+                press(key)
+        press("Enter")
+        expect(text).to_have_value(made)
+        press("Escape")
+    train.focus()
+    press("Enter")
+    expect(explorer.row("children", 4)).to_contain_text("waiting")
+
+    # All three are trained while one looks on, and are in the study as another process reads it.
+    with trained_meanwhile(digits):
+        for number in (2, 3, 4):
+            expect(explorer.row("children", number)).to_contain_text("done", timeout=120_000)
+    told = json.loads(remap("status", digits, "--json").stdout)["models"]
+    made = {one["number"]: one for one in told if one["number"] != BASELINE}
+    texts = (split, start.replace("dense32", "drop0.25 dense32"), steps[-1][2])
+    for number, layers in zip((2, 3, 4), texts, strict=True):
+        one, row = made[number], explorer.row("children", number)
+        wanted = Architecture.from_text(layers, (1, 8, 8), 10)
+        assert Architecture.from_dict(one["architecture"]) == wanted
+        assert (one["origin"], one["parent"], one["status"]) == ("handcrafted", BASELINE, "done")
+        assert (one["epochs"], len(one["points"])) == (3, 2)
+        expect(row.locator('[tabulator-field="changes"]')).to_have_text(one["words"])
+    assert made[3]["words"] == "Added Dropout(0.25) at 5"
+    # They stand beside the baseline, as circles and on the maps.
+    explorer.resting_circles({1, 2, 3, 4})

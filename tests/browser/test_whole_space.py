@@ -200,8 +200,8 @@ def test_two_browsers_share_the_drawer_and_nothing_else(
 
 
 @pytest.mark.nightly
-@pytest.mark.promise("PAGE-16")
-def test_the_page_survives_a_new_server(
+@pytest.mark.promise("PAGE-16", "PAGE-75")
+def test_a_new_server_in_the_middle_of_a_handcraft(
     tmp_path: Path, start: Callable[..., Started], browser: Browser
 ) -> None:
     with synthetic.full_study(tmp_path / "study", done=6, waiting=0) as study:
@@ -220,6 +220,12 @@ def test_the_page_survives_a_new_server(
         explorer.click_circle(4)
         explorer.wait(lambda: "model=4" in explorer.address(), "the address")
         explorer.wait(lambda: kept(study) == [4], "m4 in the drawer")
+        explorer.tab("Generate models").click()
+        page.get_by_role("button", name="Handcrafted").click()
+        text = page.get_by_label("As text")
+        expect(text).to_have_value(study.model(4).architecture.text)
+        page.locator('.palette [data-kind="dropout"]').click()
+        expect(text).to_have_value(f"drop0.25 {study.model(4).architecture.text}")
 
         served.kill_all()
         lost = page.get_by_role("alert").filter(has_text="connection to REMAP is lost")
@@ -227,10 +233,14 @@ def test_the_page_survives_a_new_server(
         start(*options)
         wait_for(lambda: answers(port), "the page of the new server")
         expect(lost).to_have_count(0)
-        expect(page.get_by_text("m4 · sampled")).to_be_visible()
-        assert explorer.overview("data-projection") == "predictions"
+        # The same tab, with what was half made, and the way it was made.
+        expect(page.get_by_role("heading", name="Baseline m4")).to_be_visible()
+        expect(text).to_have_value(f"drop0.25 {study.model(4).architecture.text}")
+        page.get_by_role("button", name="Undo").last.click()
+        expect(text).to_have_value(study.model(4).architecture.text)
         # And it works: a click reaches the study.
         explorer.resting_circles(set(range(1, 7)))
+        assert explorer.overview("data-projection") == "predictions"
         explorer.click_circle(5)
         explorer.wait(lambda: kept(study) == [4, 5], "m5 in the drawer")
         context.close()

@@ -153,8 +153,8 @@ def test_the_figures_are_listed(toy_study_full: Study) -> None:
     assert "<dt>Stopped early</dt><dd>no</dd>" in html
     assert f"<dt>Validation loss</dt><dd>{model.validation_loss:.3f}</dd>" in html
     # Before there is a file, its size is known but for the header.
-    assert f"<dd>≈ {wording.compact(4 * model.parameters)}B</dd>" in html
-    assert "<dt>Size on disk</dt><dd>1.5kB</dd>" in facts(model, "", disk=1_500)
+    assert f"<dd>≈ {wording.size(4 * model.parameters)}</dd>" in html
+    assert "<dt>Size on disk</dt><dd>1.5 kB</dd>" in facts(model, "", disk=1_500)
     stopped = replace(model, stopped=f"halving after epoch 3 {HOSTILE}")
     assert "<dd>halving after epoch 3 &lt;img" in facts(stopped, "")
 

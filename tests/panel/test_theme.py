@@ -11,9 +11,22 @@ from hypothesis import strategies as st
 
 import remap_panel
 from remap_panel import theme
-from remap_panel.theme import BLOCKS, DARK, INK, LIGHT, MARKS, MODES, OUTPUT, TICKS
+from remap_panel.theme import (
+    BLOCKS,
+    DARK,
+    HIGHLIGHT,
+    INK,
+    LIGHT,
+    MARKS,
+    MODES,
+    OUTPUT,
+    SHADES,
+    TICKS,
+    ramp,
+)
 from remap_ray.errors import InvalidRequest
 from remap_ray.space.layers import KINDS
+from remap_ray.space.spaces import ENTRIES
 
 # Linear RGB as seen by someone without one kind of cone: Machado, Oliveira and Fernandes 2009,
 # severity 1.
@@ -51,6 +64,9 @@ TO_XYZ = np.array(
 APART = 12.0
 """Least CIEDE2000 distance of two layer colours: the palette reaches 12.1. A difference of 2.3 is
 just noticeable."""
+
+NAMED_APART = 10.0
+"""The same for text whose words or sign say the same as its colour; the palette reaches 10.5."""
 
 
 def linear(colour):
@@ -115,12 +131,36 @@ def test_layer_colours_stay_apart_for_every_kind_of_sight(sight):
     assert nearest >= APART, pair
 
 
+@pytest.mark.promise("PAGE-94")
+@pytest.mark.parametrize("sight", SIGHT)
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_colours_with_a_meaning_stay_apart_for_every_kind_of_sight(mode, sight):
+    def apart(one, other):
+        return difference(lab(SIGHT[sight] @ linear(one)), lab(SIGHT[sight] @ linear(other)))
+
+    # Better and worse, and every status: each has its sign or symbol besides.
+    for one, other in combinations({*mode.status.values(), mode.good, mode.bad}, 2):
+        assert apart(one, other) >= NAMED_APART, (one, other)
+    # Right and wrong cells of a matrix from the third shade on; paler ones stand for few images.
+    for right, wrong in list(zip(ramp(mode.right, SHADES), ramp(mode.wrong, SHADES), strict=True))[
+        2:
+    ]:
+        assert apart(right, wrong) >= APART, (right, wrong)
+    assert apart(mode.training, mode.validation) >= APART
+    # What is lit and the front's line, against circles of any darkness.
+    for grey in ramp(mode.greys, 20):
+        assert min(apart(HIGHLIGHT, grey), apart(mode.front, grey)) >= APART, grey
+
+
 def test_only_kinds_of_one_family_share_their_colours():
     families = {"depthwise_conv": "conv", "global_avg_pool": "avg_pool"}
     for kind, of in families.items():
         assert BLOCKS[kind] == BLOCKS[of]
-    others = [style.fill for kind, style in BLOCKS.items() if kind not in families]
-    assert len(set(others)) == len(others)
+    # Kinds of different spaces never stand in one chip.
+    for space in ENTRIES.values():
+        together = (*space.kinds, OUTPUT)
+        others = [BLOCKS[kind].fill for kind in together if kind not in families]
+        assert len(set(others)) == len(others)
 
 
 def test_contrast_agrees_with_the_published_examples():
@@ -164,8 +204,14 @@ def test_every_status_has_its_own_symbol_and_a_colour():
     assert len(set(theme.STATUS_SYMBOLS.values())) == len(theme.STATUS_SYMBOLS)
 
 
-def test_every_layer_kind_has_a_look_and_a_symbol_of_its_own():
-    assert set(BLOCKS) == {*KINDS, OUTPUT}
+def test_every_kind_of_part_has_a_look_and_a_symbol_of_its_own():
+    assert set(BLOCKS) == {kind for space in ENTRIES.values() for kind in space.kinds} | {OUTPUT}
+    for space in ENTRIES.values():
+        letters = [one.letter for one in space.kinds.values() if one.letter]
+        assert len(set(letters)) == len(letters)
+        assert all(letter in MARKS for letter in letters)
+        plain = {kind for kind in space.kinds if kind not in TICKS and not BLOCKS[kind].dotted}
+        assert len(plain - {"activation"}) == 1
     symbols = {}
     for kind, layer in KINDS.items():
         if kind == "activation":
