@@ -84,8 +84,6 @@ def save(page: Page, name: str) -> None:
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     few = shot.quantize(255, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(IMAGES / f"{name}.png", optimize=True)
-        IMAGES / f"{name}.png", optimize=True
-    )
 
 
 @final
