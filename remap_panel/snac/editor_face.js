@@ -471,8 +471,7 @@ export class Face {
 
   is_dark() {
     for (let one = this.body; one; one = one.parentElement ?? one.getRootNode().host) {
-      // What was taken off the page meanwhile has no colour at all.
-      const [red, green, blue, alpha = 1] = (getComputedStyle(one).backgroundColor.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number)
+      const [red, green, blue, alpha = 1] = getComputedStyle(one).backgroundColor.match(/[\d.]+/g).map(Number)
       if (alpha > 0.5) return 0.2126 * red + 0.7152 * green + 0.0722 * blue < 128
     }
     return false
