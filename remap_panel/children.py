@@ -345,6 +345,11 @@ FOOT = 9
 
 def marked(architecture: Design, found: Sequence[tuple[float, str]]) -> str:
     """Draw a small chip as HTML, with a sign below each layer that changed."""
+    return _marked(architecture, tuple(found))
+
+
+@lru_cache(maxsize=4096)
+def _marked(architecture: Design, found: tuple[tuple[float, str], ...]) -> str:
     chip = snac.blocks(architecture, "small")
     picture = snac.svg(architecture, "small")
     step = chip.size.gap

@@ -60,12 +60,29 @@ class Connection(JSComponent):
 const LOOK_MS = 1000
 const FORGIVEN = 5 // looks that a server of another kind has for finding the session again
 
+// Bokeh takes models that came later than the page for new ones of the browser's, and sends the
+// whole of them back with the first message of theirs; the server then says that it knows them.
+const known = new WeakSet()
+function knowWhatTheServerSent(page) {
+  if (known.has(page) || page._new_models == null) return
+  known.add(page)
+  const apply = page.apply_json_patch.bind(page)
+  page.apply_json_patch = (...patch) => {
+    const own = new Set(page._new_models)
+    apply(...patch)
+    for (const one of page._new_models) {
+      if (!own.has(one)) page._new_models.delete(one)
+    }
+  }
+}
+
 export function render({model, view}) {
   const notice = document.createElement("p")
   notice.textContent = model.words
   notice.hidden = true
   notice.setAttribute("role", "alert")
   const page = view.model.document
+  knowWhatTheServerSent(page)
   let looking = 0, looks = 0, back = false, here = ""
   const look = async () => {
     looking = 0

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from remap_panel import status
+from remap_panel import status, wording
 from remap_ray.errors import InvalidRequest
 from remap_ray.space import Design, ModelSpace, spaces
 from remap_ray.study import (
@@ -183,9 +183,10 @@ def _list(study: Study, given: argparse.Namespace, say: Say) -> None:
     models = study.models()
     said = reasons(models, study.heartbeat())
     table = Table(box=None, expand=True)
-    for name in ("model", "epochs", "accuracy", "parameters", "reason"):
+    terms = study.data.terms
+    for name in ("model", "epochs", "accuracy", terms.size, "reason"):
         table.add_column(name, no_wrap=True)
-    table.add_column("layers", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column(wording.parts(terms).lower(), no_wrap=True, overflow="ellipsis", ratio=1)
     for one in _ordered(models):
         accuracy = "" if one.accuracy is None else f"{one.accuracy:.3f}"
         epochs = f"{one.epochs}/{one.wanted_epochs}"

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from remap_panel import wording
 from remap_ray.study import MAPS, Model, Status, Study, duration, pace_of, reasons, seconds_left
 
 __all__ = ["headline", "status_form", "status_table", "unmapped"]
@@ -90,9 +91,10 @@ def status_table(study: Study) -> Table:
     models = study.models()
     said = reasons(models, study.heartbeat())
     table = Table(box=None, expand=True)
-    for name in ("model", "accuracy", "parameters", "epochs", "reason"):
+    terms = study.data.terms
+    for name in ("model", "accuracy", terms.size, "epochs", "reason"):
         table.add_column(name, no_wrap=True)
-    table.add_column("layers", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column(wording.parts(terms).lower(), no_wrap=True, overflow="ellipsis", ratio=1)
     for one in sorted(models, key=lambda model: (-(model.accuracy or -1.0), model.number)):
         table.add_row(
             one.name,

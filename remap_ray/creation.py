@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from remap_ray.errors import InvalidRequest
 from remap_ray.recipe import Recipe
@@ -82,7 +83,8 @@ def create_study(
     data
         A known name (``digits``, ``fashion-mnist``, ``mnist``, ``kmnist``, ``cifar10``,
         ``quickdraw-paper``), a ``.npz`` file, a folder with one folder of images per class, or
-        with their files. From memory: a mapping of arrays with the keys of a ``.npz``, or a Hugging Face ``Dataset`` or
+        with their files; or a table of rows (``breast-cancer``, ``wine``, a ``.npz``). From
+        memory: a mapping of arrays with the keys of a ``.npz``, or a Hugging Face ``Dataset`` or
         ``DatasetDict`` (`remap_ray.from_huggingface` says which of its columns count, and takes
         their names); these are kept in the study's directory, where training finds them again.
     recipe
@@ -121,6 +123,7 @@ def create_study(
     _check_count(models)
     path = Path(path).absolute()
     directory.check_free(path)
+    arrays: Mapping[str, NDArray[Any]] | None
     if huggingface.is_dataset(data):
         name, arrays = huggingface.name_of(data), huggingface.from_huggingface(data)
     elif isinstance(data, Mapping):

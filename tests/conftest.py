@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from hypothesis import settings
 from remap_ray.study import Study
 from tests import laws, synthetic
 from tests.processes import REMAP, Started
+
+# Ray's workers step back behind all others: on a busy machine tests would wait minutes for them.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 # On a busy machine every example may take long, and no test asserts a time.
 settings.register_profile("daily", deadline=None)

@@ -36,6 +36,7 @@ MARKS = {
     "refit": [pytest.mark.slow],
     "growth": [pytest.mark.slow],
     "queue": [pytest.mark.slow, pytest.mark.ray],
+    "cancelling": [pytest.mark.slow, pytest.mark.ray],
     "page": [pytest.mark.slow, pytest.mark.browser],
     "panning": [pytest.mark.slow, pytest.mark.browser],
     "watching": [pytest.mark.slow, pytest.mark.browser],

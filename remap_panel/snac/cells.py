@@ -25,6 +25,9 @@ MEASURES = Size("editor", 40, 40, 0, 16, 84, 40, 3.5, 1, 4, 1.35, 1.35, 2.1)
 PALETTE = Size("palette", 26, 26, 0, 30, 30, 30, 3, 1, 4, 1, 1, 1.8)
 """Blocks in the palette, where no tensor has a size yet."""
 
+SHORT = 7
+"""Letters of a name that fit under a block."""
+
 Grids: TypeAlias = Mapping[str, Mapping[str, Sequence[Value]]]
 
 
@@ -79,7 +82,7 @@ def cells(
                 "name": layer.name if layer else "output",
                 "words": block.words,
                 "said": _said(block, terms),
-                "size": _size(block.shape) if terms is LAYERS else ["", ""],
+                "size": _size(block.shape) if terms is LAYERS else _short(layer),
                 "text": layer.text if layer else "",
                 "values": {name: getattr(layer, name) for name in layer.parameters()}
                 if layer
@@ -191,6 +194,19 @@ def _said(block: Block, terms: Terms = LAYERS) -> str:
     values = f" = {block.values:,} values" if len(block.shape) > 1 else " values"
     parameters = f"{block.parameters:,} parameters" if block.parameters else "no parameters"
     return f"{place}: {block.words}, {size}{values} leave it, {parameters}"
+
+
+def _short(part: Part | None) -> list[str]:
+    """Give a name in two short lines, by its first and its last word; nothing for the rest."""
+    if part is None or not part.quoted:
+        return ["", ""]
+    first, *more = (one if len(one) <= SHORT else f"{one[: SHORT - 1]}…" for one in _ends(part))
+    return [first, *more, ""][:2]
+
+
+def _ends(part: Part) -> list[str]:
+    pieces = part.arguments.replace("_", " ").split()
+    return pieces if len(pieces) < 3 else [pieces[0], pieces[-1]]
 
 
 def _size(shape: Shape) -> list[str]:

@@ -154,7 +154,8 @@ export class Face {
       children.push(gap)
     }
     const column = make("div", {class: "column"}, block)
-    if (this.mode === "craft") {
+    // Names are needed to choose as well; the sizes of layers only where they change.
+    if (this.mode === "craft" || (this.mode === "choose" && this.model.parts !== "layers")) {
       column.append(make("span", {class: "size", "aria-hidden": "true"}, cell.size[0], make("br"), cell.size[1] || "\u00a0"))
     } else if (this.mode === "vary") {
       column.append(this.toggles(cell, at))
@@ -464,6 +465,8 @@ export class Face {
 
   dress() {
     requestAnimationFrame(() => {
+      // What Panel has taken out of the page again in the meantime has no style at all.
+      if (!this.body.isConnected) return
       if (getComputedStyle(this.body).getPropertyValue("--remap-text")) return
       this.body.style.cssText = this.model.esm_constants.modes[this.is_dark() ? "dark" : "light"]
     })

@@ -467,6 +467,18 @@ class Generate(Viewer):
     ) -> None:
         """Draw beside the session; only what was asked for last is taken."""
         self._drawing = asked
+        settings = self._state.settings
+
+        def work_and_draw() -> Drawn | str:
+            drawn = work()
+            if not isinstance(drawn, str):
+                # The chips of hundreds of cards are drawn here too, not on the session's turn.
+                design = model.design
+                chosen = replace(settings.of(model.number, design), drawn=drawn)
+                shown = settings.having(model.number, chosen)
+                made = offer(model, shown, self._space, {}, {}, None, 1)
+                offer_sheet.preview_html(made, design.parts)
+            return drawn
 
         def then(drawn: Drawn | str) -> None:
             if asked != self._drawing:
@@ -478,7 +490,7 @@ class Generate(Viewer):
             else:
                 self._keep_drawn(model, drawn, struck)
 
-        aside(self._state.turns, work, then)
+        aside(self._state.turns, work_and_draw, then)
 
 
 def _form(draft: Draft, model: Model) -> dict[str, Any] | None:

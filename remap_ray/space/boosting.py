@@ -204,7 +204,9 @@ class Classes(Part):
 SETTINGS: tuple[type[Part], ...] = (Boost, Tree, Bins)
 """What every design has once, in the order in which it stands before the columns."""
 
-KINDS: Mapping[str, type[Part]] = {one.kind: one for one in (*SETTINGS, Column)}
+PARTS: tuple[type[Part], ...] = (*SETTINGS, Column)
+
+KINDS: Mapping[str, type[Part]] = {one.kind: one for one in PARTS}
 """Every kind of part by its name in JSON."""
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from remap_ray.errors import DataError
 from remap_ray.training import tables
 from remap_ray.training.parts import SHARES, DataSet, Images, Labels, Part, divide, take
+from remap_ray.training.tables import of
 
 __all__ = ["of_arrays", "read"]
 
@@ -126,7 +127,7 @@ def _check_keys(path: Path | None, arrays: Mapping[str, NDArray[Any]]) -> None:
     present = [key for key in arrays if key.startswith(("x_", "y_"))]
     if unknown := [key for key in present if key not in KEYS]:
         raise DataError(
-            f"{tables.of(path)} has {', '.join(unknown)}, which means nothing here; the keys are "
+            f"{of(path)} has {', '.join(unknown)}, which means nothing here; the keys are "
             f"{', '.join(KEYS)} and {CLASS_NAMES}",
             path,
         )
@@ -134,7 +135,7 @@ def _check_keys(path: Path | None, arrays: Mapping[str, NDArray[Any]]) -> None:
     wanted |= {f"{'y' if key[0] == 'x' else 'x'}{key[1:]}" for key in present}
     if missing := [key for key in KEYS if key in wanted and key not in arrays]:
         raise DataError(
-            f"{tables.of(path)} lacks {', '.join(missing)}; it has {', '.join(arrays) or 'no array'}",
+            f"{of(path)} lacks {', '.join(missing)}; it has {', '.join(arrays) or 'no array'}",
             path,
         )
 
@@ -143,13 +144,13 @@ def _images(path: Path | None, key: str, images: NDArray[Any]) -> Images:
     """Give images as (N, C, H, W) in this machine's byte order."""
     if (images.dtype.kind, images.dtype.itemsize) not in {("u", 1), ("f", 4)}:
         raise DataError(
-            f"{key} of {tables.of(path)} is {images.dtype}; images must be uint8 (0 to 255) or float32 "
+            f"{key} of {of(path)} is {images.dtype}; images must be uint8 (0 to 255) or float32 "
             '(used as they are): images.astype("float32")',
             path,
         )
     if images.ndim not in {3, 4} or 0 in images.shape:
         raise DataError(
-            f"{key} of {tables.of(path)} has shape {images.shape}; images must be (N, H, W) or "
+            f"{key} of {of(path)} has shape {images.shape}; images must be (N, H, W) or "
             "(N, C, H, W) and none of these 0",
             path,
         )
@@ -158,14 +159,12 @@ def _images(path: Path | None, key: str, images: NDArray[Any]) -> Images:
     _, channels, height, width = images.shape
     if width in {1, 3, 4} and min(channels, height) > 4:
         raise DataError(
-            f"{key} of {tables.of(path)} has shape {images.shape}, which looks as if the channels came "
+            f"{key} of {of(path)} has shape {images.shape}, which looks as if the channels came "
             "last; they must come second: images.transpose(0, 3, 1, 2)",
             path,
         )
     if images.dtype.kind == "f" and not np.isfinite(images).all():
-        raise DataError(
-            f"{key} of {tables.of(path)} holds values that are infinite or no number", path
-        )
+        raise DataError(f"{key} of {of(path)} holds values that are infinite or no number", path)
     if images.dtype.kind == "u":
         return np.ascontiguousarray(images, np.uint8)
     return np.ascontiguousarray(images, np.float32)
@@ -174,15 +173,13 @@ def _images(path: Path | None, key: str, images: NDArray[Any]) -> Images:
 def _labels(path: Path | None, key: str, labels: NDArray[Any], count: int) -> Labels:
     if labels.dtype.kind not in "iu" or labels.shape != (count,):
         raise DataError(
-            f"{key} of {tables.of(path)} is {labels.dtype} of shape {labels.shape}; labels must be whole "
+            f"{key} of {of(path)} is {labels.dtype} of shape {labels.shape}; labels must be whole "
             f"numbers of shape ({count},), one for each image",
             path,
         )
     if labels.min() < 0 or labels.max() > np.iinfo(np.int32).max:
         wrong = labels.min() if labels.min() < 0 else labels.max()
-        raise DataError(
-            f"{key} of {tables.of(path)} holds label {wrong}; the classes count from 0", path
-        )
+        raise DataError(f"{key} of {of(path)} holds label {wrong}; the classes count from 0", path)
     return labels.astype(np.int64)
 
 
@@ -191,7 +188,7 @@ def _check_alike(path: Path | None, given: Mapping[str, tuple[Images, Labels]]) 
     for part, (images, _) in given.items():
         if images.shape[1:] != train.shape[1:] or images.dtype != train.dtype:
             raise DataError(
-                f"x_{part} of {tables.of(path)} has {images.dtype} images of shape {images.shape[1:]}, "
+                f"x_{part} of {of(path)} has {images.dtype} images of shape {images.shape[1:]}, "
                 f"x_train {train.dtype} images of shape {train.shape[1:]}; they must be alike",
                 path,
             )
@@ -205,13 +202,13 @@ def _class_names(
     last = max(int(labels.max()) for _, labels in given.values())
     if names is not None and (names.dtype.kind != "U" or names.ndim != 1):
         raise DataError(
-            f"{CLASS_NAMES} of {tables.of(path)} is {names.dtype} of shape {names.shape}; it must be a "
+            f"{CLASS_NAMES} of {of(path)} is {names.dtype} of shape {names.shape}; it must be a "
             "list of text",
             path,
         )
     if names is not None and len(names) <= last:
         raise DataError(
-            f"{tables.of(path)} holds label {last}, but {CLASS_NAMES} only {len(names)} names, for "
+            f"{of(path)} holds label {last}, but {CLASS_NAMES} only {len(names)} names, for "
             f"labels 0 to {len(names) - 1}",
             path,
         )
@@ -220,15 +217,15 @@ def _class_names(
         wrong = np.flatnonzero(present != np.arange(len(present)))
         missing = int(wrong[0]) if len(wrong) else len(present)
         raise DataError(
-            f"{tables.of(path)} has no training image of class {missing}, of classes 0 to {classes - 1}",
+            f"{of(path)} has no training image of class {missing}, of classes 0 to {classes - 1}",
             path,
         )
     if classes < 2:
-        raise DataError(f"{tables.of(path)} has one class only; there must be at least two", path)
+        raise DataError(f"{of(path)} has one class only; there must be at least two", path)
     chosen = tuple(str(n) for n in (range(classes) if names is None else names.tolist()))
     if len(set(chosen)) != classes or not all(n and n.isprintable() for n in chosen):
         raise DataError(
-            f"{CLASS_NAMES} of {tables.of(path)} must be different and printable, not {list(chosen)!r}",
+            f"{CLASS_NAMES} of {of(path)} must be different and printable, not {list(chosen)!r}",
             path,
         )
     return chosen

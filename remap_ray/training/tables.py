@@ -80,8 +80,8 @@ def rows_of(path: Path | None, key: str, rows: NDArray[Any]) -> NDArray[np.float
         small = np.ascontiguousarray(rows, np.float32)
     if np.isinf(small).any():
         raise DataError(
-            f"{key} of {of(path)} holds values that are infinite, or too large for float32; NaN may "
-            "stand for what is missing",
+            f"{key} of {of(path)} holds values that are infinite, or too large for float32; NaN "
+            "may stand for what is missing",
             path,
         )
     return small[:, :, np.newaxis, np.newaxis]

@@ -23,6 +23,7 @@ NAMES = (
     "growth",
     "study",
     "queue",
+    "cancelling",
     "page",
     "panning",
     "watching",

@@ -25,6 +25,9 @@ __all__ = ["Plain", "Queue", "Seen", "measure"]
 LOOK_SECONDS = 0.01
 """Time between two looks at the study while it trains."""
 
+ENOUGH_SECONDS = 240.0
+"""No further round begins that would, if it takes as long as the last, end after so long."""
+
 MOST_PARAMETERS = 100_000
 MIB = 2**20
 
@@ -157,20 +160,28 @@ ONE, PER_CORE, TUNE = "one_by_one", "one_per_core", "with_tune"
 
 def measure(quick: bool) -> Table:
     """Let ``remap sample`` and the others train the same networks in turn, several times."""
-    models, epochs, rounds = (3, 1, 0) if quick else (20, 3, 5)
+    models, epochs, most = (3, 1, 0) if quick else (20, 3, 5)
+    started = time.monotonic()
+    # Ray's workers step back behind all other processes, which the loops do not.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     cores = len(os.sched_getaffinity(0))
     there = [one for one in ways(cores) if one.module != TUNE or find_spec("pyarrow")]
     with tempfile.TemporaryDirectory(prefix="remap-") as name:
-        paths = [Path(name) / f"study{number}" for number in range(rounds + 1)]
-        first = _queue(paths[0], models, epochs, looks=True)
-        tried = {way: _plain(paths[0], way, looks=True) for way in there}
+        path = Path(name) / "study"
+        first = _queue(path, models, epochs, looks=True)
+        tried = {way: _plain(path, way, looks=True) for way in there}
         loop = min((way for way in there if way.module == ONE), key=lambda way: _busy(tried[way]))
         queues: list[Queue] = []
         runs: dict[Way, list[Plain]] = {way: [] for way in there if way.always or way == loop}
-        for path in paths[1:]:
+        for number in range(most):
+            began = time.monotonic()
+            path = Path(name) / f"study{number}"
             queues.append(_queue(path, models, epochs, looks=False))
             for way, found in runs.items():
                 found.append(_plain(path, way, looks=False))
+            now = time.monotonic()
+            if now + (now - began) > started + ENOUGH_SECONDS:
+                break
         if not queues:
             queues, runs = [first], {way: [tried[way]] for way in runs}
     # Each round's speeds, in seconds of that round's plain loop done in a second.
@@ -208,13 +219,14 @@ def measure(quick: bool) -> Table:
     return Table(
         f"`remap sample --data digits --models {models} --epochs {epochs} --max-parameters "
         f"{MOST_PARAMETERS}` against other ways to train the same networks, "
-        f"{max(rounds, 1)} times in turn; each of them keeps nothing. Models per minute count from "
+        f"{len(queues)} times in turn; each of them keeps nothing. Models per minute count from "
         "the moment when every trainer is at work to the end of the last training; for the queue "
         "each model counts as much as the plain loop needs for it. The ratio is how much quicker "
         f"`remap sample` is than the row's way; to the better of (b) and (d) it is {ratio(better)}."
         " The loop with the other number of threads is tried in the first round only. Memory is "
         "the peak of all processes together (PSS), and the processor time is that of the whole "
         "command as a share of all cores, both looked at in that round, whose times do not count."
+        " Ray's workers have the niceness of all others (`RAY_worker_niceness=0`)."
         f"{without}",
         (
             "what",

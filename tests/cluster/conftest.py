@@ -83,7 +83,8 @@ def ray_pool(local_ray: None, digits: DataSet) -> Iterator[Callable[[int], Pool]
     made: list[Pool] = []
 
     def make(size: int) -> Pool:
-        parts = [actors.ray.put(digits.train), actors.ray.put(digits.validation)]
+        given = (digits.train, digits.validation, digits.columns)
+        parts = [actors.ray.put(one) for one in given]
         made.append(actors.RayPool(parts, Plan(size, 1, 0.0)))
         wait_for(lambda: made[-1].free() == size, "the trainers to start")
         return made[-1]

@@ -56,7 +56,7 @@ def test_boosting_is_sampled_trained_and_mapped_from_the_command(tmp_path: Path)
         (["--data", "digits", "--space", "boosting"], "is for tables, and these data are images"),
         (["--data", "wine", "--space", "paper"], "these data are a table; use --space boosting"),
         (["--data", "wine", "--require", "conv"], "limits on kinds are for layers"),
-        (["--data", "wine", "--bfloat16"], "trees are grown without it"),
+        (["--data", "wine", "--bfloat16"], "bfloat16: this is for networks"),
         (["--data", "wine", "--max-parameters", "1"], "allow more leaves per round"),
     ],
 )

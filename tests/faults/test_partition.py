@@ -13,7 +13,7 @@ from tests.faults.moments import Struck
 from tests.faults.namespaces import may_make_hosts, two_hosts
 from tests.faults.prepared import Outcome, Prepared
 from tests.faults.rows import Scene, finished, held_against, went_on
-from tests.processes import RAY, wait_for
+from tests.processes import RAY, Started, wait_for
 
 pytestmark = [
     pytest.mark.ray,
@@ -47,10 +47,10 @@ def test_a_host_that_is_cut_off_loses_its_models_to_the_other(
         head = ["--head", f"--port={PORT}", "--include-dashboard=false"]
         head += [f"--system-config={QUICK}", f"--temp-dir={rays}"]
         try:
-            scene.start(
+            first = scene.start(
                 "start", *head, f"--node-ip-address={here}", *NODE, before=hosts.on(0), of=RAY
             )
-            wait_for(lambda: _runs(hosts.pids(0), "raylet"), "the first host")
+            _wait_until_it_runs(first)
             other = scene.start(
                 "start",
                 f"--address={here}:{PORT}",
@@ -59,7 +59,7 @@ def test_a_host_that_is_cut_off_loses_its_models_to_the_other(
                 before=hosts.on(1),
                 of=RAY,
             )
-            wait_for(lambda: _runs(hosts.pids(1), "raylet"), "the second host")
+            _wait_until_it_runs(other)
             command = scene.train(
                 "--address", f"{here}:{PORT}", "--workers", "2", before=hosts.on(0)
             )
@@ -93,5 +93,11 @@ def _processes(pids: list[int]) -> tuple[psutil.Process, ...]:
     return tuple(found)
 
 
-def _runs(pids: list[int], name: str) -> bool:
-    return any(one.name() == name for one in _processes(pids))
+def _wait_until_it_runs(host: Started) -> None:
+    """Wait until a host belongs to the cluster: before, there is less to train on than wanted."""
+    said = []
+    for line in host.process.stdout:
+        said.append(line)
+        if "Ray runtime started" in line:
+            return
+    raise AssertionError("".join(said))

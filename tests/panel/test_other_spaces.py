@@ -25,6 +25,7 @@ from remap_panel.views.overview import Overview
 from remap_panel.views.queue import Queue
 from remap_ray.space import BoostedTrees
 from remap_ray.study import Origin, Status, open_study
+from tests.processes import wait_for
 from tests.tables import table_study, train_inline
 
 BASELINE = 1
@@ -143,10 +144,14 @@ def test_variations_change_settings_and_columns_within_limits(state: ExplorerSta
     view = Generate(state)
     state.settings = replace(Settings(), mode="variations", count=6)
     state.settings = state.settings.setting(BASELINE, parameters=200)
-    shown = view._offer
-    assert shown is not None
-    assert shown.mode == "variations"
-    assert "New layers: all kinds" in view.controls.html or "Column" in view.controls.html
+    wait_for(lambda: view._drawing is None and len(view._offer.children) == 6, "the variations")
+    for child in view._offer.children:
+        assert child.proposal.problem is None
+        made = child.proposal.architecture
+        assert made is not None
+        assert made.parameter_count <= 200
+        assert isinstance(made, BoostedTrees)
+    assert view.preview.html.count("data-place") == 6
     allowed = view.editor._pane.allowed
     assert allowed[:3] == [["reparameterize"]] * 3
     assert allowed[3] == ["remove"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bokeh.document import Document
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -243,3 +244,34 @@ def test_who_gets_an_image_right(state: ExplorerState) -> None:
     assert (state.item, state.right) == (None, {})
     state.show_item(10_000)
     assert state.item is None
+
+
+# Following the study
+
+
+@pytest.mark.promise("PAGE-19")
+def test_sessions_take_a_new_snapshot_in_turns(
+    toy_study_full: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody who is slow is left behind in this test.
+    monkeypatch.setattr("remap_panel.state.TURN_SECONDS", 60.0)
+    feed = Feed.of(toy_study_full.path)
+    try:
+        # What it reads after the rest would be news too.
+        wait_for(lambda: bool(feed.snapshot.recalls), "the class accuracies")
+        documents = [Document() for _ in range(3)]
+        states = [ExplorerState(feed) for _ in documents]
+        for each, document in zip(states, documents, strict=True):
+            each.follow(document)
+        states[0].study.keep(3)
+        feed.poke()
+        for each, document in zip(states, documents, strict=True):
+            wait_for(lambda document=document: bool(document.session_callbacks), "its turn")
+            asked = [len(one.session_callbacks) for one in documents]
+            assert sum(asked) == 1
+            assert not each.snapshot.drawer
+            (turn,) = document.session_callbacks
+            turn.callback()
+            assert each.snapshot.drawer_numbers == (3,)
+    finally:
+        Feed.close_all()
