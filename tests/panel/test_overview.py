@@ -393,7 +393,8 @@ def test_spawned_models_are_marked(lease: Lease, explore: Explore) -> None:
 
 def test_chips_have_a_legend_of_letters_and_colours() -> None:
     legend = captions.chip_legend()
-    assert {one for one, _, _ in captions.CHIPS} == set(theme.BLOCKS)
+    explained = {one for one, _, _ in (*captions.CHIPS, *captions.BOOSTED)}
+    assert explained == set(theme.BLOCKS)
     for kind, _, words in captions.CHIPS:
         assert theme.BLOCKS[kind].fill in legend
         assert words in legend

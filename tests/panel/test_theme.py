@@ -26,6 +26,7 @@ from remap_panel.theme import (
 )
 from remap_ray.errors import InvalidRequest
 from remap_ray.space.layers import KINDS
+from remap_ray.space.spaces import ENTRIES
 
 # Linear RGB as seen by someone without one kind of cone: Machado, Oliveira and Fernandes 2009,
 # severity 1.
@@ -155,8 +156,11 @@ def test_only_kinds_of_one_family_share_their_colours():
     families = {"depthwise_conv": "conv", "global_avg_pool": "avg_pool"}
     for kind, of in families.items():
         assert BLOCKS[kind] == BLOCKS[of]
-    others = [style.fill for kind, style in BLOCKS.items() if kind not in families]
-    assert len(set(others)) == len(others)
+    # Kinds of different spaces never stand in one chip.
+    for space in ENTRIES.values():
+        together = (*space.kinds, OUTPUT)
+        others = [BLOCKS[kind].fill for kind in together if kind not in families]
+        assert len(set(others)) == len(others)
 
 
 def test_contrast_agrees_with_the_published_examples():
@@ -200,8 +204,14 @@ def test_every_status_has_its_own_symbol_and_a_colour():
     assert len(set(theme.STATUS_SYMBOLS.values())) == len(theme.STATUS_SYMBOLS)
 
 
-def test_every_layer_kind_has_a_look_and_a_symbol_of_its_own():
-    assert set(BLOCKS) == {*KINDS, OUTPUT}
+def test_every_kind_of_part_has_a_look_and_a_symbol_of_its_own():
+    assert set(BLOCKS) == {kind for space in ENTRIES.values() for kind in space.kinds} | {OUTPUT}
+    for space in ENTRIES.values():
+        letters = [one.letter for one in space.kinds.values() if one.letter]
+        assert len(set(letters)) == len(letters)
+        assert all(letter in MARKS for letter in letters)
+        plain = {kind for kind in space.kinds if kind not in TICKS and not BLOCKS[kind].dotted}
+        assert len(plain - {"activation"}) == 1
     symbols = {}
     for kind, layer in KINDS.items():
         if kind == "activation":
