@@ -111,11 +111,24 @@ class NotebookState(ExplorerState):
         self.select([number])
 
 
+class Frame(pn.Column):
+    """A column that is told when the output it stood in is gone, as by a cell that is run again."""
+
+    def __init__(self, *views: Any, **params: Any) -> None:
+        super().__init__(*views, **params)
+        self.when_gone: Callable[[], None] = lambda: None
+
+    def _cleanup(self, root: Any = None) -> None:
+        super()._cleanup(root)
+        if not self._models:
+            self.when_gone()
+
+
 @final
 class View(Viewer):
     """One view of an explorer, made anew wherever it is shown, always on the same state."""
 
-    def __init__(self, of: str, make: Callable[[], Viewable]) -> None:
+    def __init__(self, of: str, make: Callable[[], Frame]) -> None:
         super().__init__()
         self._of = of
         self._make = make
@@ -150,7 +163,7 @@ class Explorer(Viewer):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.training: BackgroundTraining | None = None
-        self._shown: WeakSet[Viewable] = WeakSet()
+        self._shown: WeakSet[Frame] = WeakSet()
         feed = Feed.of(path)
         self.state = NotebookState(feed)
         self._end = self.state.follow(KernelTurns.here())
@@ -158,7 +171,7 @@ class Explorer(Viewer):
         self.state.param.watch(lambda *_: self._push(), list(ExplorerState.param), precedence=9)
 
     def __panel__(self) -> Viewable:
-        return self._page()
+        return self._followed(self._page)
 
     def __repr__(self) -> str:
         models = len(self.state.snapshot.models)
@@ -181,20 +194,19 @@ class Explorer(Viewer):
     @property
     def overview(self) -> View:
         """All models as circles, with the needs under them."""
-        return View(
-            f"overview of {self.study.name}",
-            lambda: self._frame(*self._overview(), height=HEIGHTS["overview"]),
+        return self._view(
+            "overview", lambda: self._frame(*self._overview(), height=HEIGHTS["overview"])
         )
 
     @property
     def needs(self) -> View:
         """What a model may cost, and the best one under that."""
-        return View(f"needs of {self.study.name}", lambda: self._frame(NeedsView(self.state)))
+        return self._view("needs", lambda: self._frame(NeedsView(self.state)))
 
     @property
     def drawer(self) -> View:
         """The kept models, and the models as lists: ranking, front, selected, nearest."""
-        return View(f"drawer of {self.study.name}", lambda: self._drawer(HEIGHTS["drawer"]))
+        return self._view("drawer", lambda: self._drawer(HEIGHTS["drawer"]))
 
     @property
     def data(self) -> View:
@@ -222,18 +234,36 @@ class Explorer(Viewer):
         return self._alone("queue")
 
     def _alone(self, tab: str) -> View:
-        def make() -> Viewable:
+        def make() -> Frame:
             if tab not in self.state.alone:
                 self.state.alone = [*self.state.alone, tab]
             view = _view_of_tab(tab, self.state)
             return self._frame(view, height=HEIGHTS.get(tab))
 
-        return View(f"{TABS[tab].lower()} of {self.study.name}", make)
+        return self._view(TABS[tab].lower(), make)
+
+    def _view(self, name: str, make: Callable[[], Frame]) -> View:
+        return View(f"{name} of {self.study.name}", lambda: self._followed(make))
+
+    def _followed(self, make: Callable[[], Frame]) -> Frame:
+        """Make what follows the state until its output is gone."""
+        before = _watchers(self.state).keys()
+        frame = make()
+        made = [one for key, one in _watchers(self.state).items() if key not in before]
+
+        def end() -> None:
+            here = _watchers(self.state).keys()
+            for one in made:
+                if id(one) in here:
+                    self.state.param.unwatch(one)
+
+        frame.when_gone = end
+        return frame
 
     def _overview(self) -> tuple[Viewer, ...]:
         return Overview(self.state), NeedsView(self.state)
 
-    def _drawer(self, height: int) -> Viewable:
+    def _drawer(self, height: int) -> Frame:
         listing = Listing(self.state)
         places = (
             pn.Column(view, sizing_mode="stretch_both", margin=0, css_classes=[f"{name}-place"])
@@ -241,7 +271,7 @@ class Explorer(Viewer):
         )
         return self._frame(listing.choice, *places, height=height, styles=(STACK,))
 
-    def _page(self) -> Viewable:
+    def _page(self) -> Frame:
         """Arrange the whole, as the paper's Fig. 1 does; where it is narrow, in one column."""
         state = self.state
         head = Header(state)
@@ -259,7 +289,7 @@ class Explorer(Viewer):
             styles={"flex": "2 1 520px", "min-width": "min(520px, 100%)"},
         )
         return self._remember(
-            pn.Column(
+            Frame(
                 pn.Column(head.bar, stylesheets=[BAR], sizing_mode="stretch_width", margin=0),
                 head.notice,
                 self._offer(),
@@ -329,11 +359,11 @@ class Explorer(Viewer):
         height: int | None = None,
         styles: tuple[str, ...] = (),
         classes: tuple[str, ...] = (),
-    ) -> Viewable:
+    ) -> Frame:
         """Put views into a card that brings the page's colours along."""
         size = {"height": height} if height else {}
         return self._remember(
-            pn.Column(
+            Frame(
                 *views,
                 stylesheets=[FRAME, *styles],
                 css_classes=["card", *classes],
@@ -343,7 +373,7 @@ class Explorer(Viewer):
             )
         )
 
-    def _remember(self, shown: Viewable) -> Viewable:
+    def _remember(self, shown: Frame) -> Frame:
         self._shown.add(shown)
         return shown
 
@@ -387,6 +417,12 @@ def _configure() -> None:
     pn.extension(inline=True)
     # No style of Panel's own: the frames bring theirs.
     pn.config.design = Design
+
+
+def _watchers(state: ExplorerState) -> dict[int, Any]:
+    """Give all that watches a state, by identity."""
+    kinds = state.param.watchers.values()
+    return {id(one): one for kind in kinds for each in kind.values() for one in each}
 
 
 def _view_of_tab(tab: str, state: ExplorerState) -> Viewer:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from itertools import pairwise
-from math import ceil, floor, hypot
+from math import ceil, cos, floor, hypot, pi, sin
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from remap_panel.snac.shapes import Point, Shape, flat, read
 from remap_panel.theme import PAPER
@@ -17,6 +18,9 @@ __all__ = ["MOST_PIXELS", "png"]
 
 FINE = 4
 """Each pixel is as covered as the 4 by 4 points in it are."""
+
+CORNERS = 24
+"""Corners of a dot and of the round end of a line."""
 
 MOST_PIXELS = 100_000_000
 """Largest picture that is made: more fills the memory of a small machine."""
@@ -63,67 +67,49 @@ def _paint(image: Image.Image, shape: Shape, factor: float) -> None:
     low = min(image.height, ceil(max(ys) + around))
     if right <= left or low <= top:
         return
-    size = ((right - left) * FINE, (low - top) * FINE)
+    size = (right - left, low - top)
     moved = [[((x - left) * FINE, (y - top) * FINE) for x, y in line] for line in outlines]
-    for colour, mask in (
-        (shape.fill, _filled(moved, size) if shape.fill is not None else None),
-        (
-            shape.stroke,
-            _lined(moved, size, shape.width * factor * FINE, shape)
-            if shape.stroke is not None
-            else None,
-        ),
-    ):
-        if colour is not None and mask is not None:
-            image.paste(colour, (left, top, right, low), mask.reduce(FINE))
+    if shape.fill is not None:
+        image.paste(shape.fill, (left, top), _mask(moved, size))
+    half = shape.width * factor * FINE / 2
+    if shape.stroke is not None and (lines := [*_lines(moved, shape, half)]):
+        image.paste(shape.stroke, (left, top), _mask(lines, size))
 
 
-def _filled(outlines: list[list[Point]], size: tuple[int, int]) -> Image.Image:
-    """Give what the outlines fill: where they wind around more often one way than the other."""
-    if len(outlines) == 1:
-        mask = Image.new("L", size)
-        _polygon(mask, outlines[0])
-        return mask
-    winding = np.zeros((size[1], size[0]), np.int8)
-    for outline in outlines:
-        xs, ys = [x for x, _ in outline], [y for _, y in outline]
-        left, top = max(0, floor(min(xs)) - 1), max(0, floor(min(ys)) - 1)
-        right, low = min(size[0], ceil(max(xs)) + 1), min(size[1], ceil(max(ys)) + 1)
-        if right <= left or low <= top:
-            continue
-        mask = Image.new("L", (right - left, low - top))
-        _polygon(mask, [(x - left, y - top) for x, y in outline], 1)
-        way = 1 if _area(outline) > 0 else -1
-        winding[top:low, left:right] += way * np.asarray(mask).astype(np.int8)
-    return Image.fromarray(np.where(winding != 0, 255, 0).astype(np.uint8))
+def _mask(polygons: Sequence[Sequence[Point]], size: tuple[int, int]) -> Image.Image:
+    """Give how far each of ``size`` pixels is covered by polygons, whose unit is a fine one.
+
+    What they wind around more often one way than the other is inside: so outlines with holes are
+    filled, and lines that cross themselves.
+    """
+    width, height = size[0] * FINE, size[1] * FINE
+    starts = np.concatenate([np.asarray(one, np.float64) for one in polygons])
+    ends = np.concatenate([np.roll(np.asarray(one, np.float64), -1, axis=0) for one in polygons])
+    # Each edge crosses the middles of some rows of fine pixels, always from the left or the right.
+    first = np.clip(np.ceil(np.minimum(starts[:, 1], ends[:, 1]) - 0.5), 0, height).astype(int)
+    last = np.clip(np.ceil(np.maximum(starts[:, 1], ends[:, 1]) - 0.5), 0, height).astype(int)
+    count = last - first
+    edge = np.repeat(np.arange(len(count)), count)
+    row = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[edge]
+    (x, y), (u, v) = starts[edge].T, ends[edge].T
+    column = np.clip(np.ceil(x + (row + 0.5 - y) * (u - x) / (v - y) - 0.5), 0, width).astype(int)
+    turns = np.bincount(
+        row * (width + 1) + column, np.where(v > y, 1, -1), height * (width + 1)
+    ).reshape(height, width + 1)
+    inside = np.cumsum(turns, axis=1)[:, :width] != 0
+    share = inside.reshape(size[1], FINE, size[0], FINE).mean(axis=(1, 3))
+    return Image.fromarray(np.round(share * 255).astype(np.uint8))
 
 
-def _polygon(mask: Image.Image, points: list[Point], value: int = 255) -> None:
-    # Pillow counts from the middle of a pixel.
-    moved = [(x - 0.5, y - 0.5) for x, y in points]
-    if len(moved) > 2:
-        ImageDraw.Draw(mask).polygon(moved, fill=value)
-
-
-def _area(points: list[Point]) -> float:
-    pairs = zip(points, [*points[1:], points[0]], strict=True)
-    return sum(x * v - u * y for (x, y), (u, v) in pairs)
-
-
-def _lined(
-    outlines: list[list[Point]], size: tuple[int, int], width: float, shape: Shape
-) -> Image.Image:
-    mask = Image.new("L", size)
-    half = width / 2
-    pen = ImageDraw.Draw(mask)
+def _lines(outlines: Iterable[Sequence[Point]], shape: Shape, half: float) -> Iterator[list[Point]]:
+    """Give polygons that lines cover together, all turning the same way."""
+    turns = [2 * pi * step / CORNERS for step in range(CORNERS)]
+    disc = [(half * cos(turn), -half * sin(turn)) for turn in turns]
     for outline, contour in zip(outlines, shape.contours, strict=True):
         for (x, y), (u, v) in pairwise(outline):
-            length = hypot(u - x, v - y)
-            if length:
+            if length := hypot(u - x, v - y):
                 a, b = half * (y - v) / length, half * (u - x) / length
-                corners = [(x + a, y + b), (u + a, v + b), (u - a, v - b), (x - a, y - b)]
-                _polygon(mask, corners)
+                yield [(x + a, y + b), (u + a, v + b), (u - a, v - b), (x - a, y - b)]
         ends = outline if shape.rounded or contour.closed else outline[1:-1]
         for x, y in ends:
-            pen.ellipse((x - half - 0.5, y - half - 0.5, x + half - 0.5, y + half - 0.5), fill=255)
-    return mask
+            yield [(x + a, y + b) for a, b in disc]

@@ -33,7 +33,7 @@ COLOUR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
 NAMED = {"currentColor": PRINT, "black": PRINT, "white": PAPER}
 INHERITED = ("fill", "stroke", "stroke-width", "stroke-linecap", "stroke-dasharray")
 ARGUMENTS = {"m": 2, "l": 2, "h": 1, "v": 1, "c": 6, "s": 4, "q": 4, "z": 0}
-STEPS = 12
+STEPS = 8
 """Lines that a curve is made of where there are no curves: more cannot be told apart."""
 
 

@@ -9,7 +9,6 @@ is imported, so it must be what imports this module.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import signal
 import threading
@@ -71,9 +70,6 @@ START_TRIES = 4
 
 OUT_OF_MEMORY = "killed: out of memory"
 
-GIVE_WAY = 5
-"""By how much a trainer's priority is lowered (nice)."""
-
 Tick = Callable[[], None]
 
 TICK_SECONDS = 0.25
@@ -93,7 +89,6 @@ class Trainer:
     """
 
     def __init__(self, parts: list[Ref], plan: Plan) -> None:
-        give_way()
         self._data = _ready(parts, plan)
         self._stopped: set[int] = set()
 
@@ -111,13 +106,6 @@ class Trainer:
     def stop(self, job: int) -> None:
         """Stop a job at its next batch, or before its first."""
         self._stopped.add(job)
-
-
-def give_way() -> None:
-    """Let the page, the scheduler and all that a person works with go before this process."""
-    # Where there are no such priorities, trainers are as all others are.
-    if hasattr(os, "nice"):
-        os.nice(GIVE_WAY)
 
 
 def _ready(parts: list[Ref], plan: Plan) -> Ready:

@@ -40,11 +40,11 @@ def measure(quick: bool) -> Table:
             command = Started("train", path, command=REMAP, env=env)
             try:
                 outcomes = _cancel(study, log, count)
+                gaps = _gaps(log)[:count]
             finally:
                 command.kill_all()
                 if command.process.stdout is not None:
                     command.process.stdout.close()
-    gaps = _gaps(log)[:count]
     rows = (
         ("until the study says that it is cancelled, s", *_told(outcomes, 2.0)),
         ("until its trainer begins the next model, s", *_told(gaps, 0.1)),

@@ -88,7 +88,8 @@ def _middle(page: Page) -> tuple[float, float]:
     box = page.locator(".plot").bounding_box()
     if box is None:
         raise RuntimeError("the overview's figure is not seen")
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    # A mouse is on whole pixels.
+    return round(box["x"] + box["width"] / 2), round(box["y"] + box["height"] / 2)
 
 
 def _drag(page: Page, seconds: float) -> tuple[str, str, str]:
@@ -100,7 +101,7 @@ def _drag(page: Page, seconds: float) -> tuple[str, str, str]:
 
     def step() -> None:
         by = next(places)
-        page.mouse.move(x + by, y + by / 2)
+        page.mouse.move(x + by, y + by // 2)
 
     found = _counted(page, seconds, step)
     page.mouse.up()

@@ -25,7 +25,7 @@ __all__ = ["Plain", "Queue", "Seen", "measure"]
 LOOK_SECONDS = 0.01
 """Time between two looks at the study while it trains."""
 
-ENOUGH_SECONDS = 285.0
+ENOUGH_SECONDS = 240.0
 """No further round begins that would, if it takes as long as the last, end after so long."""
 
 MOST_PARAMETERS = 100_000

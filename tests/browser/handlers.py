@@ -224,6 +224,13 @@ REMOVED = (
         "onerror",
     ),
     Removed(
+        "models::hostile_names_and_reasons_are_text_where_models_are_made",
+        "remap_panel/sheet.py",
+        *ESCAPED,
+        "the escaping of a button's words",
+        "onerror",
+    ),
+    Removed(
         "snac_editor::layers_are_chosen_by_mouse_and_by_keyboard",
         "remap_panel/snac/editor_gestures.js",
         '      if (press.from === "strip") this.choose(this.chosen)\n',
@@ -294,6 +301,22 @@ REMOVED = (
         "    while (this.next.length) this",
         "the waiting of a step for the one before",
         "waited too long for conv16x3",
+    ),
+    Removed(
+        "other_spaces::two_columns_are_ablated_and_their_children_seen",
+        "remap_panel/views/generate.py",
+        "        self._state.train(submissions(made))\n",
+        "",
+        "the button that trains an offer",
+        'data-id=\\"6\\"',
+    ),
+    Removed(
+        "jupyterlab::the_tour_in_jupyterlab",
+        "remap_panel/views/overview.py",
+        "            self._state.click(number)\n",
+        "            pass\n",
+        "a click on a circle",
+        ".remap-drawer",
     ),
     Removed(
         "whole_space::baselines_are_found_as_in_the_paper",

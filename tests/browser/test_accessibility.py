@@ -14,7 +14,7 @@ from tests.browser.accessibility import measure
 from tests.browser.page import Explorer
 from tests.processes import Started, answers, free_port, wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.nightly, pytest.mark.timeout(600)]
 
 TABS = ("Data selector", "Model inspector", "Compare", "Generate models", "Queue")
 MODES = ("Ablations", "Variations", "Handcrafted")

@@ -269,6 +269,7 @@ def test_strike_variations_out_and_go_on_after_a_reload(digits: Path, explore: E
         assert made.parent == BASELINE
 
 
+@pytest.mark.nightly
 @pytest.mark.promise("PAGE-70", "PAGE-72", "EDITOR-3", "EDITOR-5")
 def test_handcraft_the_three_models_of_section_7(digits: Path, explore: Explore) -> None:
     explorer = explore(digits, "--no-train")

@@ -272,15 +272,6 @@ def test_hostile_class_names_are_text_in_every_view(tmp_path: Path, explore: Exp
     ) as study:
         study.keep_all([1, 2])
         study.annotate(1, EVIL)
-        # A child of the first, and one that failed for a reason as bad.
-        for layers in ("dense16", "dense16 dense64"):
-            made = Architecture.from_text(layers, (1, 8, 8), 10)
-            study.submit([Submission(made, Origin.HANDCRAFTED, 1)])
-        lease = take_lease(study, Holder.this_process("test"), 1)
-        synthetic.train_falsely(study, lease, 1)
-        (failed,) = lease.claim(1)
-        lease.fail(failed.number, EVIL)
-        lease.release()
         explorer = explore(study.path, "--no-train")
         page = explorer.page
         expect(page.locator('.remap-data .card[data-label="0"] button')).to_have_text(EVIL)
@@ -294,6 +285,30 @@ def test_hostile_class_names_are_text_in_every_view(tmp_path: Path, explore: Exp
         expect(page.locator(".remap-matrix tbody th").first).to_have_text("<img src=x on…")
         page.locator(".remap-matrix td button").first.click()
         expect(page.locator(".remap-images h3")).to_contain_text(EVIL)
+        assert page.locator("img[onerror]").count() == 0
+        assert page.title() == "REMAP · evil"
+
+
+@pytest.mark.nightly
+@pytest.mark.promise("PAGE-8")
+def test_hostile_names_and_reasons_are_text_where_models_are_made(
+    tmp_path: Path, explore: Explore
+) -> None:
+    names = (EVIL, *(f"class {n}" for n in range(1, 10)))
+    with synthetic.full_study(tmp_path / "evil", done=6, waiting=0, class_names=names) as study:
+        # A child of the first, and one that failed for a reason as bad.
+        for layers in ("dense16", "dense16 dense64"):
+            made = Architecture.from_text(layers, (1, 8, 8), 10)
+            study.submit([Submission(made, Origin.HANDCRAFTED, 1)])
+        lease = take_lease(study, Holder.this_process("test"), 1)
+        synthetic.train_falsely(study, lease, 1)
+        (failed,) = lease.claim(1)
+        lease.fail(failed.number, EVIL)
+        lease.release()
+        explorer = explore(study.path, "--no-train")
+        page = explorer.page
+        explorer.resting_circles(set(range(1, 8)))
+        explorer.click_circle(1)
         explorer.tab("Data selector").click()
         page.locator('.remap-data .card[data-label="0"]').click()
         explorer.tab("Generate models").click()

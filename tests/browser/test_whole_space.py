@@ -199,6 +199,7 @@ def test_two_browsers_share_the_drawer_and_nothing_else(
         context.close()
 
 
+@pytest.mark.nightly
 @pytest.mark.promise("PAGE-16", "PAGE-75")
 def test_a_new_server_in_the_middle_of_a_handcraft(
     tmp_path: Path, start: Callable[..., Started], browser: Browser

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,15 +95,3 @@ def test_what_is_planned_fits(cpus: int, gpus: int, parts: float | None) -> None
     assert planned.workers * planned.cpus_each <= cpus + 1e-9
     assert planned.workers * planned.gpus_each <= gpus + 1e-6
     assert planned.workers >= 1
-
-
-@pytest.mark.promise("PAGE-19")
-def test_a_trainer_lowers_its_own_priority() -> None:
-    # In a process of its own, which cannot take it back.
-    code = (
-        "import os; from remap_ray.cluster.actors import give_way; before = os.nice(0); "
-        "give_way(); print(os.nice(0) - before)"
-    )
-    command = [sys.executable, "-c", code]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert ended.stdout.split() == ["5"]

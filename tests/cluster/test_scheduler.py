@@ -186,6 +186,29 @@ def test_a_cancelled_model_stops_and_the_next_one_starts(
     assert set(statuses.values()) == {Status.CANCELLED, Status.DONE}
 
 
+@pytest.mark.promise("QUEUE-13")
+def test_no_trainer_waits_for_the_files_of_the_model_before(
+    small: Study, inline_pool: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = schedule(small, inline_pool(1))
+    others: list[set[int]] = []
+
+    def watched(write: Callable[..., bool]) -> Callable[..., bool]:
+        def writing(number: int, *rest: object) -> bool:
+            others.append(set(scheduler.running) - {number})
+            return write(number, *rest)
+
+        return writing
+
+    for name in ("finish", "record_cancelled"):
+        monkeypatch.setattr(scheduler.lease, name, watched(getattr(scheduler.lease, name)))
+    scheduler.step()
+    small.cancel(1)
+    run(scheduler)
+    scheduler.close()
+    assert others == [{2}, {3}, {4}, {5}, {6}, set()]
+
+
 @pytest.mark.promise("QUEUE-5")
 def test_a_lost_trainer_costs_a_model_one_more_try_and_then_fails_it(
     small: Study, inline_pool: MakePool

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +42,21 @@ def test_every_view_is_made_anew_on_the_same_state(seen: Explorer) -> None:
         for one in root.select(lambda each: "m3" in str(getattr(each, "html", "")))
     ]
     assert len(headings) >= 2
+
+
+def test_a_view_whose_output_is_gone_follows_no_more(seen: Explorer) -> None:
+    def watched() -> int:
+        kinds = seen.state.param.watchers.values()
+        return len({id(one) for kind in kinds for each in kind.values() for one in each})
+
+    before = watched()
+    for make in (lambda: seen.overview, lambda: seen.generate, lambda: seen):
+        frame = make().__panel__()
+        root = frame.get_root()
+        assert watched() > before
+        # What the notebook does where a cell is run again.
+        frame._cleanup(root)
+        assert watched() == before
 
 
 @pytest.mark.promise("NOTE-2")
@@ -104,6 +121,17 @@ def test_nothing_is_started_where_somebody_trains(toy_study_full: Study) -> None
     lease.release()
     with pytest.raises(NobodyTrains, match="3 models wait"):
         training.wait()
+
+
+@pytest.mark.promise("NOTE-3", "NOTE-4")
+def test_a_notebook_loads_neither_what_trains_nor_what_comes_from_elsewhere() -> None:
+    script = (
+        "import sys, remap_panel.notebook as one; print(*{n.split('.')[0] for n in sys.modules})"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert set(said.stdout.split()).isdisjoint({"torch", "ray", "sklearn", "panel_material_ui"})
 
 
 @pytest.mark.promise("NOTE-4")

@@ -90,6 +90,24 @@ def test_placing_leaves_all_others_where_they_are(structure):
     assert (grown.version, grown.fitted) == (1, 40)
 
 
+@pytest.mark.parametrize("index", [0, 17, 39])
+def test_a_point_whose_distances_changed_moves_alone(structure, index):
+    true = structure[:40, :40].copy()
+    layout = Layout.fit(true[:30, :30], seed=0)
+    for row in range(30, 40):
+        layout = layout.place(true[row : row + 1, :row])
+    # It is now where another one is.
+    true[index] = true[:, index] = true[5]
+    true[index, index] = 0.0
+    moved = layout.moved(index, true[index], true, np.arange(40))
+    others = np.arange(40) != index
+    assert np.array_equal(moved.points[others], layout.points[others])
+    assert np.array_equal(moved.points[index], layout.points[5])
+    assert moved.stress == pytest.approx(stress(moved.points, true))
+    assert (moved.version, moved.fitted) == (layout.version, layout.fitted)
+    assert (moved.weighed, moved.attainable) == (layout.weighed, layout.attainable)
+
+
 def test_each_point_is_placed_independently(structure):
     layout = Layout.fit(structure[:40, :40], 0)
     together = layout.place(structure[40:60, :40]).points[40:]
