@@ -117,6 +117,8 @@ class Scheduler:
             self._claim()
         for number, event in events:
             self._record(number, event)
+            # What has ended may send others of its halving into the queue.
+            self._may_wait = self._may_wait or last(event)
         self._claim()
         for point in self.mapper.poll():
             self._record_point(point)

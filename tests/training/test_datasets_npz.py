@@ -118,6 +118,7 @@ def nan_images():
         (with_(x_valid=arrays()["x_train"]), "x_valid, which means nothing here"),
         (with_(x_train=arrays(dtype=np.float64)["x_train"]), "x_train of .* is float64"),
         (with_(x_train=arrays(dtype=np.int16)["x_train"]), "x_train of .* is int16"),
+        (with_(x_train=np.zeros(40, np.uint8)), r"shape \(40,\)"),
         (with_(x_train=np.zeros((0, 6, 5), np.uint8)), r"shape \(0, 6, 5\)"),
         (with_(x_train=np.zeros((40, 28, 28, 3), np.uint8)), "channels came last"),
         (with_(x_train=nan_images()), "infinite or no number"),
