@@ -175,7 +175,7 @@ def hard_html(
     head = f"<h3>{terms.items.capitalize()} that most models get wrong</h3>"
     if not items:
         return (
-            f'{head}<p class="hint">None so far: each validation {terms.item} is labelled right '
+            f'{head}<p class="hint">None so far: no validation {terms.item} is labelled wrong '
             "by more than half of the models.</p>"
         )
     images = study.images()

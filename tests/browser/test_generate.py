@@ -353,7 +353,7 @@ def test_handcraft_the_three_models_of_section_7(digits: Path, explore: Explore)
                 "button", name="1", exact=True
             ).focus()
         else:
-            expect(page.locator(".panel [aria-pressed=true]")).to_be_focused()
+            expect(page.locator(".panel [aria-pressed=true]").first).to_be_focused()
             for key in within:
                 press(key)
         press("Enter")

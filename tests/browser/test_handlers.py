@@ -10,7 +10,12 @@ import pytest
 from tests.browser.handlers import PAGE, REMOVED, Removed, run_without, table
 
 HERE = Path(__file__).parent
-MEASURES = {"test_handlers.py", "test_accessibility.py", "test_snac_looks.py"}
+MEASURES = {
+    "test_handlers.py",
+    "test_accessibility.py",
+    "test_dragging.py",
+    "test_snac_looks.py",
+}
 """Modules without stories: nothing there is done by a person."""
 
 
