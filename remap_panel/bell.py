@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from remap_panel.component import Component
 
 __all__ = ["Bell"]
 
@@ -23,7 +24,7 @@ button[aria-pressed="true"] {
 """
 
 
-class Bell(JSComponent):
+class Bell(Component):
     """A switch that each browser remembers; it tells while the page is open, in any tab."""
 
     said = param.String(default="", doc="What to notify of; empty while there is work left.")

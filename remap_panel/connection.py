@@ -10,8 +10,9 @@ import secrets
 from typing import ClassVar, final
 
 import param
-from panel.custom import JSComponent
 from tornado.web import RequestHandler
+
+from remap_panel.component import Component
 
 __all__ = ["ALIVE", "SERVER", "Alive", "Connection"]
 
@@ -45,7 +46,7 @@ class Alive(RequestHandler):
         self.write(SERVER)
 
 
-class Connection(JSComponent):
+class Connection(Component):
     """Says that the connection is lost, and loads the page again once there is a new server."""
 
     server = param.String(default=SERVER, doc="The server that made this page.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from remap_panel.component import Component
 
 __all__ = ["Address", "Announcement", "Choice", "Curtain", "Fragment"]
 
@@ -34,7 +35,7 @@ input:checked:focus-visible + span { outline-color: var(--remap-on-accent); }
 """
 
 
-class Fragment(JSComponent):
+class Fragment(Component):
     """A piece of HTML; whatever a person may have written in it is escaped by who makes it.
 
     Panel's own HTML pane would make every page load a library for formulas, 1.8 MB of script.
@@ -54,7 +55,7 @@ export function render({model}) {
 """
 
 
-class Announcement(JSComponent):
+class Announcement(Component):
     """Says to screen readers what was done, in one element that stays."""
 
     said = param.String(default="", doc="What was said last.")
@@ -73,7 +74,7 @@ export function render({model}) {
     _stylesheets: ClassVar[list[str]] = [UNSEEN]
 
 
-class Curtain(JSComponent):
+class Curtain(Component):
     """Takes away what stood in for the tabs beside it, once these are on the screen."""
 
     selector = param.String(default="", doc="The elements of the page that go.")
@@ -97,7 +98,7 @@ export function render({model, view}) {
 """
 
 
-class Choice(JSComponent):
+class Choice(Component):
     """One of a few, as a row of radio buttons; the card around it says what is chosen.
 
     The surrounding ``.card`` gets the attribute ``data-<marks>``, by which a style sheet shows
@@ -139,7 +140,7 @@ export function render({model, view}) {
     _stylesheets: ClassVar[list[str]] = [CHOICE]
 
 
-class Address(JSComponent):
+class Address(Component):
     """Keeps the page's address up to date, so that a link opens the same view.
 
     The entry in the browser's history is replaced: going back leaves the page, as people expect.

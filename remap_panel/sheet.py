@@ -7,8 +7,8 @@ from html import escape
 from typing import Any, ClassVar, Literal
 
 import param
-from panel.custom import JSComponent
 
+from remap_panel.component import Component
 from remap_ray.version import VERSION
 
 __all__ = ["STYLE", "Sheet", "button"]
@@ -42,7 +42,7 @@ button:focus-visible, [tabindex]:focus-visible {
 """
 
 
-class Sheet(JSComponent):
+class Sheet(Component):
     """A piece of HTML; whatever a person may have written in it is escaped by who makes it.
 
     An element with ``data-act`` is pressed by a click, a tap or the keyboard (it had better be a

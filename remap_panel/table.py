@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, final
 
 import param
-from panel.custom import JSComponent
 
+from remap_panel.component import Component
 from remap_ray.version import VERSION
 
 __all__ = ["Action", "Changes", "Column", "LiveTable", "Row", "changes"]
@@ -133,7 +133,7 @@ def _no_drawing(name: str, _: int) -> str:
     raise LookupError(f"this table draws no {name}")
 
 
-class LiveTable(JSComponent):
+class LiveTable(Component):
     """A table of rows with integer ids, such as model numbers.
 
     Parameters

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, final
 
 import param
-from panel.custom import JSComponent
 from panel.viewable import Viewer
 
 from remap_panel import draft as drafts
 from remap_panel import theme
 from remap_panel.check import Check, check
+from remap_panel.component import Component
 from remap_panel.draft import Draft
 from remap_panel.snac import cells
 from remap_ray.errors import RemapError
@@ -50,7 +50,7 @@ def everything(architecture: Design, grids: cells.Grids | None = None) -> Allowe
     return {at: tuple(cells.possible(layer, grids)) for at, layer in enumerate(places)}
 
 
-class EditorPane(JSComponent):
+class EditorPane(Component):
     """What the browser draws and tells; `Editor` says what it means."""
 
     mode = param.String(default="choose")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar, final
 
 import param
-from panel.custom import JSComponent
 from panel.viewable import Viewable, Viewer
 
 from remap_panel import wording
+from remap_panel.component import Component
 from remap_panel.needs import Needs
 from remap_panel.state import ExplorerState
 from remap_ray.space.terms import Terms
@@ -90,7 +90,7 @@ def best_words(state: ExplorerState) -> str:
     return f"m{model.number}: {score}, {wording.compact(model.parameters)}"
 
 
-class NeedsRow(JSComponent):
+class NeedsRow(Component):
     """The row in the browser."""
 
     classes = param.List(default=[], doc="Chosen classes: label, name and weight each.")

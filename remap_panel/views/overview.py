@@ -26,11 +26,11 @@ from bokeh.models import (
     WheelZoomTool,
 )
 from bokeh.plotting import figure
-from panel.custom import JSComponent
 from panel.viewable import Child, Viewer
 
 from remap_panel import captions, circles, theme
 from remap_panel.circles import Looks
+from remap_panel.component import Component
 from remap_panel.paint import paint
 from remap_panel.snapshot import Snapshot
 from remap_panel.state import PROJECTIONS, ExplorerState
@@ -85,7 +85,7 @@ def _modes() -> dict[str, dict[str, Any]]:
     }
 
 
-class OverviewPlot(JSComponent):
+class OverviewPlot(Component):
     """The figure with what lies on and around it: switch, tooltip, legend, notes."""
 
     figure = Child()
