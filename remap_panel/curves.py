@@ -197,7 +197,6 @@ class Curves:
             orientation="horizontal",
             margin=0,
             padding=2,
-            label_text_font_size="12px",
             background_fill_alpha=0,
             border_line_alpha=0,
         )

@@ -30,6 +30,9 @@ POLL_SECONDS = 0.25
 READ_SECONDS = 0.005
 """Rest between two portions of predictions, in which the sessions have the processor."""
 
+GAP_SECONDS = 0.02
+"""Rest between two sessions' turns, in which the server answers requests."""
+
 TOLD_CHUNKS = 20
 """Portions of predictions after which the sessions are told of the class accuracies so far."""
 
@@ -57,6 +60,7 @@ class Feed:
         self._next = 0
         self._guard = threading.Lock()
         self._poke = threading.Event()
+        self._gap = threading.Event()
         self._ended = False
         heartbeat = study.heartbeat()
         change = study.changes()
@@ -114,6 +118,7 @@ class Feed:
     def close(self) -> None:
         """End the poller and close the study."""
         self._ended = True
+        self._gap.set()
         self._poke.set()
         self.exports.close()
         self._thread.join()
@@ -175,7 +180,10 @@ class Feed:
     def _tell(self) -> None:
         with self._guard:
             subscribers = tuple(self._subscribers.values())
-        for tell in subscribers:
+        for place, tell in enumerate(subscribers):
+            if place:
+                # A request is several steps of the loop: none of them waits for a session's turn.
+                self._gap.wait(GAP_SECONDS)
             if self._ended:
                 return
             try:

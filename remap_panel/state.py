@@ -123,13 +123,16 @@ class ExplorerState(param.Parameterized):
     def _take(self) -> None:
         self._pending = False
         known = dict(self._feed.exports.known)
-        changed = {"exports": known} if known != self.exports else {}
+        changed: dict[str, Any] = {"problem": self._feed.problem or ""}
+        if known != self.exports:
+            changed["exports"] = known
+        # Views are not drawn anew for the same: an export tells of each of its steps.
+        if self._feed.snapshot is not self.snapshot:
+            changed["snapshot"] = self._feed.snapshot
         try:
             # What all views have to say of a snapshot travels in one message.
             with pn.io.hold(self.turns if isinstance(self.turns, Document) else None):
-                self.param.update(
-                    snapshot=self._feed.snapshot, problem=self._feed.problem or "", **changed
-                )
+                self.param.update(**changed)
         finally:
             self._taken.set()
         for number, export in changed.get("exports", {}).items():

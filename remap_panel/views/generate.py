@@ -72,7 +72,7 @@ COLUMNS = (
         "accuracy",
         "Δ accuracy",
         "number",
-        width=146,
+        width=166,
         keep=1,
         right=True,
         descending=True,

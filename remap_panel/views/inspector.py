@@ -88,6 +88,8 @@ def wishes(model: Model, snapshot: Snapshot) -> str:
         said.append(button(f"Train {more} longer", "longer", model.wanted_epochs, label=label))
         label = f"write {model.name} as PyTorch source, weights, ONNX and a card"
         said.append(button("Export", "export", model.number, label=label))
+    label = f"make children of {model.name}: ablations, variations, handcrafts"
+    said.append(button("Use as baseline", "baseline", label=label))
     if model.parent in snapshot.models:
         said.append(button(f"Compare with m{model.parent}", "compare", model.parent))
     children = snapshot.children.get(model.number, ())
@@ -360,6 +362,9 @@ class Inspector(Viewer):
             state.tab = "compare"
         elif act == "longer" and numbers and model.status is Status.DONE:
             state.longer(model.number, epochs=max(1, numbers[0]))
+        elif act == "baseline":
+            # What is inspected is what that tab works on.
+            state.tab = "generate"
         elif act == "export" and model.status is Status.DONE:
             state.export(model.number)
         elif act == "unit" and self._labels is not None:

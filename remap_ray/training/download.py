@@ -46,7 +46,8 @@ def fetch(
 
     What arrives goes to a file beside it, which takes the target's name once its checksum is
     right: at no time does ``target`` hold half a file. What an interrupted transfer has left
-    there is gone on with; of several processes one downloads, and the others wait for it.
+    there is gone on with; of several processes one downloads, and the others wait for it. A
+    target that has the checksum already is left as it is.
 
     Parameters
     ----------
@@ -79,6 +80,10 @@ def fetch(
                 if target.exists():
                     return None
                 return fetch(url, target, sha256, timeout=timeout, progress=progress)
+            if _is_whole(target, sha256):
+                # Another has finished between our caller's look and our lock.
+                partial.unlink(missing_ok=True)
+                return None
             _transfer(url, file, timeout, progress, target.name)
             os.fsync(file.fileno())
             file.seek(0)
@@ -141,6 +146,14 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
+        return False
+
+
+def _is_whole(target: Path, sha256: str) -> bool:
+    try:
+        with target.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
         return False
 
 

@@ -34,6 +34,24 @@ def patience(seconds: float) -> float:
     return min(seconds, float(os.environ.get("REMAP_PATIENCE", seconds)))
 
 
+def settled(page: Page) -> None:
+    """Wait until nothing on the page has changed for a second or so, and no tab is on its way."""
+    page.evaluate(
+        """() => new Promise((done) => {
+          let before = "", same = 0
+          const look = () => {
+            const now = document.querySelectorAll("*").length + document.body.innerText
+            same = now === before ? same + 1 : 0
+            before = now
+            const moves = document.getAnimations().some((one) => one.playState === "running")
+            if (same > 60 && !moves) done(0)
+            else requestAnimationFrame(look)
+          }
+          look()
+        })"""
+    )
+
+
 @final
 class Explorer:
     """The open page. Reads the canvas where a person would see it; acts by mouse and keyboard."""

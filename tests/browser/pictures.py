@@ -25,7 +25,7 @@ from remap_ray.space import Architecture, Limits
 from remap_ray.space.edits import ablations
 from remap_ray.study import Origin, Submission, open_study
 from tests.browser.conftest import FLAGS
-from tests.browser.page import Explorer
+from tests.browser.page import Explorer, settled
 from tests.browser.training import train_inline
 from tests.processes import Started, answers, free_port, wait_for
 
@@ -82,7 +82,8 @@ def opened(browser: Browser, address: str, circles: int, **screen: Any) -> Explo
 def save(page: Page, name: str) -> None:
     """Keep a picture of the window, in as few colours as look the same."""
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    shot.quantize(192, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
+    few = shot.quantize(255, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(IMAGES / f"{name}.png", optimize=True)
 
 
 @final
@@ -127,7 +128,11 @@ class Film:
 
     def save(self, path: Path) -> None:
         # One palette for all, so that what stands still stays the same.
-        first = self._frames[-1].quantize(96, dither=Image.Dither.NONE)
+        width, height = self._frames[0].size
+        together = Image.new("RGB", (width, height * len(self._frames)))
+        for place, one in enumerate(self._frames):
+            together.paste(one, (0, place * height))
+        first = together.quantize(160, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         frames = [one.quantize(palette=first, dither=Image.Dither.NONE) for one in self._frames]
         times = [BEGIN_MS, *[STEP_MS] * (len(frames) - 2), END_MS]
         frames[0].save(
@@ -192,26 +197,30 @@ def views(browser: Browser, address: str, path: Path) -> None:
     query = f"?model={BASELINE}&compare={BASELINE},{BASELINE + 2}"
     explorer = opened(browser, address + query, circles, **WIDE)
     page = explorer.page
-    for name, tab in (
-        ("data", "Data selector"),
-        ("compare", "Compare"),
-        ("queue", "Queue"),
-        ("page", "Model inspector"),
+    for name, tab, drawn in (
+        ("data", "Data selector", ".remap-pairs li"),
+        ("compare", "Compare", ".remap-matrices table"),
+        ("queue", "Queue", ".remap-queue .tabulator-row svg"),
+        ("page", "Model inspector", ".remap-matrix td"),
     ):
         explorer.tab(tab).click()
         page.mouse.move(700, 3)
-        page.wait_for_load_state("networkidle")
+        expect(page.locator(drawn).first).to_be_attached()
+        settled(page)
         save(page, name)
     explorer.tab("Generate models").click()
     page.get_by_role("button", name="Ablations", exact=True).click()
     expect(page.locator(".strip .bar").first).to_be_visible()
+    settled(page)
     save(page, "generate")
     page.context.close()
     phone = opened(browser, address + query, circles, **PHONE)
+    settled(phone.page)
     save(phone.page, "phone")
     phone.page.context.close()
     dark = opened(browser, address + query, circles, color_scheme="dark", **WIDE)
     dark.tab("Model inspector").click()
+    settled(dark.page)
     save(dark.page, "dark")
     dark.page.context.close()
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from remap_ray.study import Study
 from tests import synthetic
 from tests.browser.accessibility import measure
-from tests.browser.page import Explorer
+from tests.browser.page import Explorer, settled
 from tests.processes import Started, answers, free_port, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.nightly, pytest.mark.timeout(600)]
@@ -70,23 +70,6 @@ def views(page: Page) -> Iterator[str]:
             # What is asked of the server now is drawn with the answer.
             settled(page)
             yield f"{tab} {mode}".strip()
-
-
-def settled(page: Page) -> None:
-    """Wait until nothing on the page has changed for some frames."""
-    page.evaluate(
-        """() => new Promise((done) => {
-          let before = "", same = 0
-          const look = () => {
-            const now = document.querySelectorAll("*").length + document.body.innerText
-            same = now === before ? same + 1 : 0
-            before = now
-            if (same > 20) done(0)
-            else requestAnimationFrame(look)
-          }
-          look()
-        })"""
-    )
 
 
 def test_the_measures_find_what_is_wrong(browser: Browser) -> None:

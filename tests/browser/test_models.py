@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -228,7 +229,7 @@ def test_classes_are_chosen_and_a_hard_image_recolours(path: Path, explore: Expl
         expect(hard).to_have_attribute("aria-pressed", "false")
 
 
-@pytest.mark.promise("PAGE-44", "PAGE-46", "PAGE-47")
+@pytest.mark.promise("PAGE-44", "PAGE-46", "PAGE-47", "EXPORT-5")
 def test_a_cell_of_the_matrix_shows_its_images(path: Path, explore: Explore) -> None:
     with open_study(path) as study:
         explorer = explore(path, "--no-train")
@@ -261,6 +262,19 @@ def test_a_cell_of_the_matrix_shows_its_images(path: Path, explore: Explore) -> 
         expect(shown).to_have_count(min(int(counts[second, column]), 60))
         page.get_by_role("button", name="shares of rows").click()
         expect(page.locator(".remap-matrix td button").first).to_contain_text("%")
+
+        # Taken home: a process of its own writes it, and the browser gets it as a zip.
+        page.get_by_role("button", name="Export:").click()
+        expect(page.get_by_text(f"m{number} is exported")).to_be_visible()
+        link = page.get_by_role("link", name=f"Download m{number} as a zip")
+        expect(link).to_be_visible(timeout=120_000)
+        with page.expect_download() as got:
+            link.click()
+        assert got.value.suggested_filename == f"digits-m{number}.zip"
+        with zipfile.ZipFile(got.value.path()) as archive:
+            weights = archive.read(f"m{number}/weights.safetensors")
+            assert b"class Network" in archive.read(f"m{number}/model.py")
+        assert weights == study.weights_path(number).read_bytes()
 
 
 @pytest.mark.promise("PAGE-8")

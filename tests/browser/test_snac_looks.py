@@ -31,10 +31,10 @@ ALL_KINDS = Architecture.from_text(
     (1, 8, 8),
     10,
 )
-SCALE = 4
+SCALE = 2
 """Pixels of a picture to a pixel of the drawing."""
 
-MEAN, MOST = 0.012, 0.25
+MEAN, MOST = 0.015, 0.3
 """How much two pictures of the same may differ, as shares of the way from black to white: on
 average over all pixels, and at a place a pixel of the drawing wide. Edges are smoothed differently
 by each program; one mark in place of another is beyond both."""

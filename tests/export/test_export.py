@@ -16,9 +16,6 @@ import torch
 
 from remap_panel.cli import main
 from remap_ray import Submission, create_study
-from remap_ray.cluster.pool import InlinePool
-from remap_ray.cluster.projector import InlineMapper, Projector
-from remap_ray.cluster.scheduler import Scheduler
 from remap_ray.errors import DataError, InvalidRequest, UnknownModel
 from remap_ray.export import onnx_file
 from remap_ray.export.bundle import export_model
@@ -39,11 +36,10 @@ from remap_ray.space import (
     Space,
     sample,
 )
-from remap_ray.study import Holder, Origin, Study, take_lease
+from remap_ray.study import Origin, Study
 from remap_ray.training import datasets
 from remap_ray.training.checkpoint import load_weights
-from remap_ray.training.tensors import prepare
-from remap_ray.training.trainer import train
+from tests.browser.training import train_inline
 
 NETWORKS = [
     (Conv(8, 3), Activation("relu"), MaxPool(2), Dropout(0.25), Dense(16), Activation("tanh")),
@@ -59,18 +55,6 @@ NETWORKS = [
     ),
     (),
 ]
-
-
-def train_inline(study: Study) -> None:
-    """Train all that waits, in this process."""
-    loaded = datasets.load(study.data.source, seed=study.seed)
-    prepared = prepare(loaded.train, loaded.validation, "cpu")
-    pool = InlinePool(lambda task, stop: train(task, prepared, stop))
-    mapper = InlineMapper(Projector(**Projector.state_of(study)))
-    lease = take_lease(study, Holder.this_process("test"), 1)
-    scheduler = Scheduler(lease, pool, mapper)
-    while scheduler.step():
-        pass
 
 
 @pytest.fixture(scope="module")

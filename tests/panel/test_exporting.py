@@ -21,15 +21,10 @@ from remap_panel.feed import Feed
 from remap_panel.state import ExplorerState
 from remap_panel.views.inspector import Inspector, exported
 from remap_ray import Submission, create_study
-from remap_ray.cluster.pool import InlinePool
-from remap_ray.cluster.projector import InlineMapper, Projector
-from remap_ray.cluster.scheduler import Scheduler
 from remap_ray.space import Architecture, Dense
-from remap_ray.study import Holder, Study, take_lease
-from remap_ray.training import datasets
-from remap_ray.training.tensors import prepare
-from remap_ray.training.trainer import train
+from remap_ray.study import Study
 from tests import synthetic
+from tests.browser.training import train_inline
 from tests.processes import wait_for
 
 SECONDS = 120
@@ -43,15 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with create_study(path, "digits", epochs=1) as study:
         layers = [(Dense(8),), ()]
         study.submit([Submission(Architecture((1, 8, 8), 10, one)) for one in layers])
-        loaded = datasets.load("digits", seed=study.seed)
-        prepared = prepare(loaded.train, loaded.validation, "cpu")
-        lease = take_lease(study, Holder.this_process("test"), 1)
-        mapper = InlineMapper(Projector(**Projector.state_of(study)))
-        pool = InlinePool(lambda task, stop: train(task, prepared, stop))
-        scheduler = Scheduler(lease, pool, mapper)
-        while scheduler.step():
-            pass
-        lease.release()
+        train_inline(study)
         study.weights_path(2).unlink()
     yield path
     Feed.close_all()

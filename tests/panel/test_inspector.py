@@ -504,6 +504,8 @@ def test_parent_and_children_are_a_press_away(toy_study_full: Study, explore: Ex
     assert "<img" not in view.head.html
     view.wishes._handle_msg({"act": "compare", "value": "3"})
     assert (state.comparison, state.tab) == ([3, child], "compare")
+    view.wishes._handle_msg({"act": "baseline", "value": ""})
+    assert (state.inspected, state.tab) == (child, "generate")
     view.wishes._handle_msg({"act": "keep", "value": ""})
     assert [one.model for one in toy_study_full.drawer()] == [child]
     refresh(state)
