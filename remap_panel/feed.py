@@ -158,7 +158,7 @@ class Feed:
         for one in change.models:
             if one.number not in before.models:
                 # Read here, not on a session's turn: hundreds of children come at once.
-                one.architecture  # noqa: B018
+                one.design  # noqa: B018
         if change or not same or self.problem:
             self.snapshot = replace(advance(before, change, heartbeat), wished=wished).work_out()
             self._tell()

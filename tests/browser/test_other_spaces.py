@@ -70,8 +70,9 @@ def test_two_columns_are_ablated_and_their_children_seen(
     expect(offer).to_contain_text("2 children")
     expect(offer).to_contain_text("leaves per round")
     expect(page.locator(".remap-preview [data-place]").first).to_contain_text("Removed column")
+    page.get_by_role("button", name="Train 2 ablations").click()
+    expect(explorer.row("children", 6)).to_contain_text("waiting")
     with trained_meanwhile(path):
-        page.get_by_role("button", name="Train 2 ablations").click()
         for number in (6, 7):
             row = explorer.row("children", number)
             expect(row).to_contain_text("done", timeout=120_000)

@@ -24,7 +24,7 @@ from remap_panel.views.needs import NeedsView
 from remap_panel.views.overview import Overview
 from remap_panel.views.queue import Queue
 from remap_ray.space import BoostedTrees
-from remap_ray.study import Origin, Status, open_study
+from remap_ray.study import Origin, Status, Submission, open_study
 from tests.processes import wait_for
 from tests.tables import table_study, train_inline
 
@@ -136,6 +136,21 @@ def test_columns_are_ablated_and_the_children_trained(trained: Path, state: Expl
     for one in made:
         wanted = set(there) - {one.words.removeprefix("Removed column ")}
         assert set(design(state, one.number).columns) == wanted
+
+
+@pytest.mark.promise("OTHER-6")
+def test_the_page_follows_what_is_queued(trained: Path, state: ExplorerState) -> None:
+    end = state.follow(None)
+    with open_study(trained) as study:
+        wanted = replace(design(state), columns=("worst area",))
+        (number,) = study.submit([Submission(wanted, Origin.HANDCRAFTED)])
+        wait_for(lambda: number in state.snapshot.models, "the model on the page")
+        assert not state.problem
+        study.cancel(number)
+        wait_for(
+            lambda: state.snapshot.models[number].status is Status.CANCELLED, "the cancelled model"
+        )
+    end()
 
 
 @pytest.mark.promise("OTHER-7")
