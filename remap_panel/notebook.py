@@ -7,7 +7,6 @@ panel-material-ui, which under a notebook takes its script from a distant host.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -22,6 +21,7 @@ from remap_panel import theme
 from remap_panel.background import BackgroundTraining, train
 from remap_panel.feed import Feed
 from remap_panel.fragment import Choice, Fragment
+from remap_panel.kernel import KernelTurns, hear_on_the_kernel
 from remap_panel.sheet import Sheet, button
 from remap_panel.state import ExplorerState
 from remap_panel.views.compare import Compare
@@ -76,29 +76,6 @@ p { margin: 0; padding: 0 2px; min-height: 1.4em; color: var(--remap-muted); fon
 
 HEIGHTS = {"overview": 520, "drawer": 300, "queue": 420}
 """Heights in px of the views that fill their frame; others are as high as what they show."""
-
-
-@final
-class KernelTurns:
-    """The turns of a kernel: steps are taken on its own loop, between two cells."""
-
-    session_context = None
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    @classmethod
-    def here(cls) -> KernelTurns | None:
-        """Give the turns of the running kernel; None in a plain Python."""
-        try:
-            return cls(asyncio.get_running_loop())
-        except RuntimeError:
-            return None
-
-    def add_next_tick_callback(self, callback: Callable[[], Any]) -> None:
-        """Have a step taken on the kernel's loop; a kernel that ends takes none."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(callback)
 
 
 @final
@@ -413,6 +390,7 @@ def explore(study: str | Path | Study, *, train: bool = False) -> Explorer:
 
 
 def _configure() -> None:
+    hear_on_the_kernel()
     # All scripts stand in the notebook itself: nothing is asked of another host.
     pn.extension(inline=True)
     # No style of Panel's own: the frames bring theirs.

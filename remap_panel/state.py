@@ -19,6 +19,7 @@ from remap_panel.feed import Feed
 from remap_panel.needs import Judged, Needs, judge, weights_of
 from remap_panel.settings import Settings
 from remap_panel.snapshot import Snapshot
+from remap_panel.telling import tell
 from remap_ray.errors import RemapError
 from remap_ray.study import DrawerEntry, Model, Study, Submission
 
@@ -84,6 +85,7 @@ class ExplorerState(param.Parameterized):
         super().__init__(**{"snapshot": feed.snapshot, "exports": known, **params})
         self._feed = feed
         self._pending = False
+        self._untold = False
         self.turns: Turns | None = pn.state.curdoc
         self._taken = threading.Event()
         self._browser = ""
@@ -123,18 +125,27 @@ class ExplorerState(param.Parameterized):
     def _take(self) -> None:
         self._pending = False
         known = dict(self._feed.exports.known)
-        changed: dict[str, Any] = {"problem": self._feed.problem or ""}
+        changed: dict[str, Any] = {}
+        if (problem := self._feed.problem or "") != self.problem:
+            changed["problem"] = problem
         if known != self.exports:
             changed["exports"] = known
         # Views are not drawn anew for the same: an export tells of each of its steps.
-        if self._feed.snapshot is not self.snapshot:
+        if self._untold or self._feed.snapshot is not self.snapshot:
             changed["snapshot"] = self._feed.snapshot
+        again = self._untold
         try:
             # What all views have to say of a snapshot travels in one message.
             with pn.io.hold(self.turns if isinstance(self.turns, Document) else None):
-                self.param.update(**changed)
+                errors = tell(self, changed)
         finally:
             self._taken.set()
+        self._untold = bool(errors)
+        if errors and not again:
+            self.complain(f"A part of what is shown is not up to date: {errors[0]}")
+            if self.turns is not None:
+                # Once more at once; what fails again is told of the next snapshot.
+                self.turns.add_next_tick_callback(self._take)
         for number, export in changed.get("exports", {}).items():
             if number in self._exporting and not export.running:
                 self._exporting.discard(number)

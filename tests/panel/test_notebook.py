@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import subprocess
 import sys
@@ -13,9 +14,11 @@ import pytest
 import remap_panel
 from remap_panel.background import NobodyTrains
 from remap_panel.feed import Feed
-from remap_panel.notebook import Explorer, KernelTurns
+from remap_panel.kernel import KernelTurns
+from remap_panel.notebook import Explorer
 from remap_ray.errors import InvalidRequest, NotAStudy
 from remap_ray.study import Holder, Study, take_lease
+from tests.kernels import Browser, Kernel, mixed
 
 SINGLE = ("overview", "needs", "drawer", "data", "inspector", "compare", "generate", "queue")
 
@@ -150,3 +153,56 @@ def test_what_waits_is_offered_to_be_trained(seen: Explorer) -> None:
         return str(sheet.html)
 
     assert "Train them beside this notebook" in offer()
+
+
+SHOWN = """
+import threading
+from collections import defaultdict
+from IPython.display import display
+import remap_panel
+from remap_panel.views.overview import OverviewPlot
+
+seen = remap_panel.explore({path!r})
+page, threads = seen.__panel__(), defaultdict(set)
+
+def note(*events):
+    for event in events:
+        threads[event.name].add(threading.current_thread() is threading.main_thread())
+
+seen.state.param.watch(note, ["snapshot", "hovered", "inspected", "selection", "told"])
+display(page)
+(ref,) = page._models
+(plot,) = page.select(OverviewPlot)
+"""
+
+READ = """
+(count,) = [one.html for one in page.select() if " kept</p>" in str(getattr(one, "html", ""))]
+print(*seen.state.snapshot.drawer_numbers, count, dict(threads), seen.state.selection, sep="|")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.promise("NOTE-1", "NOTE-2")
+def test_what_comes_by_subshells_is_done_on_the_kernels_own_loop(toy_study_full: Study) -> None:
+    """JupyterLab's way: what two threads do to the views at once is lost, or cannot be read."""
+    path = toy_study_full.path
+    with Kernel(path.parent) as kernel:
+        kernel.run(SHOWN.format(path=str(path)))
+        target, model = kernel.run("print(page._comms[ref][1].id, plot._models[ref][0].id)").split()
+        browser = Browser(kernel, target)
+        for number in range(1, 9):
+            # Others write meanwhile.
+            toy_study_full.keep(number + 10)
+            browser.say(model, {"over": number})
+            browser.say(model, {"click": number})
+        wanted = {*range(1, 9), *range(11, 19)}
+        while True:
+            *numbers, count, threads, selection = kernel.run(READ).strip().split("|")
+            if {int(one) for one in numbers} == wanted:
+                break
+        assert "16 models kept" in count
+        assert selection == "[8]"
+        assert threads == str({name: {True} for name in ast.literal_eval(threads)}), (
+            "a step was taken beside the kernel's loop"
+        )
+        assert mixed(kernel.heard) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -275,3 +275,46 @@ def test_sessions_take_a_new_snapshot_in_turns(
             assert each.snapshot.drawer_numbers == (3,)
     finally:
         Feed.close_all()
+
+
+def test_a_watcher_that_fails_leaves_no_other_untold(
+    state: ExplorerState, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps: list[Callable[[], object]] = []
+
+    class Turns:
+        session_context = None
+
+        def add_next_tick_callback(self, callback: Callable[[], object]) -> None:
+            steps.append(callback)
+
+    told: list[tuple[int, ...]] = []
+    faults = [ValueError("the first"), ValueError("again")]
+
+    def fail(_: object) -> None:
+        if faults:
+            raise faults.pop(0)
+        told.append((0,))
+
+    state.param.watch(fail, "snapshot")
+    state.param.watch(lambda event: told.append(event.new.drawer_numbers), "snapshot")
+    feed = Feed.of(state.study.path)
+    wait_for(lambda: len(feed.snapshot.recalls) == 30, "the class accuracies")
+    end = state.follow(Turns())
+    state.keep(3)
+    wait_for(lambda: bool(steps), "the feed")
+    steps.pop(0)()
+    assert told == [(3,)], "the watcher after the one that failed"
+    assert state.told == "A part of what is shown is not up to date: the first"
+    assert "a view could not be told of snapshot" in caplog.text
+    # The same snapshot is told once more at once.
+    steps.pop(0)()
+    assert told == [(3,), (3,)]
+    # What fails again is told of what comes next, and no sooner.
+    state.keep(5)
+    wait_for(lambda: bool(steps), "the feed")
+    while steps:
+        steps.pop(0)()
+    assert told[2:4] == [(0,), (3, 5)]
+    end()
+    assert state.told == "m5 is in the drawer"
