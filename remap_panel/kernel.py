@@ -51,7 +51,7 @@ class KernelTurns:
             self.add_next_tick_callback(callback)
 
 
-class KernelComm(JupyterCommJSBinary):  # type: ignore[misc]
+class KernelComm(JupyterCommJSBinary):
     """What a browser says to the views, heard on the loop on which they were shown."""
 
     def __init__(self, *given: Any, **named: Any) -> None:

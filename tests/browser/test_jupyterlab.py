@@ -39,6 +39,11 @@ def test_the_tour_in_jupyterlab(start: Callable[..., Started], page: Page, tmp_p
     notebook.run("training.wait()")
     notebook.run("remap_panel.explore(STUDY)")
     explorer.resting_circles(numbers)
+    # Comes with Panel, and has to be where JupyterLab is: without it no click goes to the kernel.
+    explorer.wait(
+        lambda: page.evaluate("() => Object.keys(window.PyViz?.kernels ?? {}).length"),
+        "the extension @pyviz/jupyterlab_pyviz of JupyterLab",
+    )
     assert (
         notebook.run("seen.state.selection").locator(".jp-OutputArea-output").inner_text() == "[]"
     )
