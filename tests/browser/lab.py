@@ -36,8 +36,13 @@ def start_lab(start: Callable[..., Started], folder: Path, home: Path) -> tuple[
     (asks_nobody / "notification.jupyterlab-settings").write_text(
         json.dumps({"fetchNews": "false", "checkForUpdates": False})
     )
-    # Both complain on the console where the server has not what they look for.
-    unused = ("@jupyterlab/lsp-extension", "@jupyterlab/terminal-extension")
+    # These complain on the console where the server has not what they look for.
+    unused = (
+        "@jupyterlab/lsp-extension",
+        "@jupyterlab/fileeditor-extension:language-server",
+        "@jupyterlab/notebook-extension:language-server",
+        "@jupyterlab/terminal-extension",
+    )
     config = home / KEPT[0].lower() / "labconfig"
     config.mkdir(parents=True)
     (config / "page_config.json").write_text(

@@ -19,7 +19,14 @@ from tests.processes import Started, remap, wait_for
 
 TOUR = Path(__file__).parents[2] / "notebooks" / "tour.ipynb"
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.ray,
+    # Two minutes, most of them for JupyterLab and Ray to start. What a kernel does with what comes
+    # from JupyterLab is tested daily, without a browser.
+    pytest.mark.nightly,
+    pytest.mark.timeout(600),
+]
 
 
 @pytest.mark.promise("NOTE-1", "NOTE-2", "NOTE-3", "NOTE-4")
@@ -84,6 +91,7 @@ def test_the_tour_in_jupyterlab(start: Callable[..., Started], page: Page, tmp_p
         )
 
         # The training is no part of the kernel: it lives on when that is killed.
+        page.close()
         (kernel,) = (one for one in lab.family() if "ipykernel_launcher" in one.cmdline())
         kernel.kill()
         kernel.wait(20)

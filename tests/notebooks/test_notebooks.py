@@ -72,6 +72,7 @@ def test_the_tour(tour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.promise("NOTE-5")
 @pytest.mark.ray
+@pytest.mark.nightly
 def test_overnight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run("overnight", tmp_path, monkeypatch, REMAP_OVERNIGHT_MODELS=3)
     said = printed(done)
