@@ -15,7 +15,7 @@ demo: $(VENV)/.run
 # processes of two threads on two cores would stand in each other's way. The rest one by one: two
 # Rays that start at once on two cores wait too long for their own parts.
 test: $(VENV)/.dev chromium
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "not nightly and not ray and not browser" \
+	OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not nightly and not ray and not browser" \
 		-n 2 --dist loadfile $(PYTEST)
 	$(BIN)/python -m pytest -m "not nightly and (ray or browser)" $(PYTEST)
 
