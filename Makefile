@@ -11,19 +11,13 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 demo: $(VENV)/.run
 	$(BIN)/remap demo $(DEMO)
 
-# Two at a time, whole files each, in the order of the folders: the long stories first. Threads that
-# wait do not spin, or two processes of two threads on two cores would stand in each other's way.
+# What needs neither Ray nor a browser two files at a time; threads that wait do not spin, or two
+# processes of two threads on two cores would stand in each other's way. The rest one by one: two
+# Rays that start at once on two cores wait too long for their own parts.
 test: $(VENV)/.dev chromium
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
-
-check: $(VENV)/.dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-
-bench: $(VENV)/.bench chromium
-	$(BIN)/python -m tests.benchmarks $(BENCH)
+	OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not nightly and not ray and not browser" \
+		-n 2 --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -m "not nightly and (ray or browser)" $(PYTEST)
 
 nightly: $(VENV)/.dev chromium
 	$(BIN)/python -m pytest -m nightly $(PYTEST)
