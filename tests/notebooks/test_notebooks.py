@@ -102,6 +102,7 @@ def test_distances(tour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.promise("NOTE-5")
 @pytest.mark.ray
+@pytest.mark.nightly
 def test_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = printed(run("your_own", tmp_path, monkeypatch, REMAP_YOUR_OWN=tmp_path))
     assert "('circle', 'square', 'cross')" in said
@@ -115,6 +116,7 @@ def test_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.promise("CASE-1")
 @pytest.mark.ray
+@pytest.mark.nightly
 @pytest.mark.timeout(600)
 def test_the_use_case_in_small_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {
