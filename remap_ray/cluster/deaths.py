@@ -50,9 +50,13 @@ class Deaths:
 
 
 def own_processes() -> tuple[Process, ...]:
-    """Give the processes of the Ray that this process has started, without its workers."""
+    """Give the processes of the Ray that this process has started, without its workers.
+
+    What is left of a first start that a busy machine did not manage in time is dead, and none of
+    them.
+    """
     children = psutil.Process().children()
-    return tuple(one for one in children if _name(one) in VITAL)
+    return tuple(one for one in children if _name(one) in VITAL and _alive(one))
 
 
 def ensure_alive(own: Sequence[Process]) -> None:

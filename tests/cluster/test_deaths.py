@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
-from remap_ray.cluster.deaths import Deaths, all_alive, ensure_alive
+from remap_ray.cluster.deaths import Deaths, all_alive, ensure_alive, own_processes
 from remap_ray.errors import RayLost, SchedulerLost
 
 SLEEPING = "import sys; sys.stdin.read()"
@@ -49,3 +51,25 @@ def test_a_dead_process_of_ray_is_named_also_as_a_zombie() -> None:
         one.stdin.close()
         one.wait()
     assert not all_alive(own)
+
+
+def test_what_is_left_of_a_start_that_failed_is_no_part_of_ray(tmp_path: Path) -> None:
+    """Ray does not wait for its processes: those of the first try stay as zombies."""
+    sleep = shutil.which("sleep")
+    assert sleep
+    raylet = tmp_path / "raylet"
+    shutil.copy(sleep, raylet)
+    first, second = (subprocess.Popen([raylet, "600"]) for _ in range(2))
+    try:
+        first.kill()
+        dead = psutil.Process(first.pid)
+        while dead.status() != psutil.STATUS_ZOMBIE:
+            pass
+        own = own_processes()
+        assert second.pid in {one.pid for one in own}
+        assert first.pid not in {one.pid for one in own}
+        ensure_alive(own)
+    finally:
+        second.kill()
+        first.wait()
+        second.wait()
