@@ -19,6 +19,7 @@ from remap_panel.notebook import Explorer
 from remap_ray.errors import InvalidRequest, NotAStudy
 from remap_ray.study import Holder, Study, take_lease
 from tests.kernels import Browser, Kernel, mixed
+from tests.processes import wait_for
 
 SINGLE = ("overview", "needs", "drawer", "data", "inspector", "compare", "generate", "queue")
 
@@ -196,10 +197,14 @@ def test_what_comes_by_subshells_is_done_on_the_kernels_own_loop(toy_study_full:
             browser.say(model, {"over": number})
             browser.say(model, {"click": number})
         wanted = {*range(1, 9), *range(11, 19)}
-        while True:
-            *numbers, count, threads, selection = kernel.run(READ).strip().split("|")
-            if {int(one) for one in numbers} == wanted:
-                break
+        said: list[str] = []
+
+        def all_kept() -> bool:
+            said[:] = kernel.run(READ).strip().split("|")
+            return {int(one) for one in said[:-3]} == wanted
+
+        wait_for(all_kept, "the drawer")
+        count, threads, selection = said[-3:]
         assert "16 models kept" in count
         assert selection == "[8]"
         assert threads == str({name: {True} for name in ast.literal_eval(threads)}), (
