@@ -511,8 +511,9 @@ def test_a_map_switches_whole_and_takes_its_placements_with_it(study: Study) -> 
     assert not lease.record_placement(Placement("structure", 1, 4, 0.0, 0.0, 0.1))
     for name in MAPS:
         lease.record_layout(layout(name, 1, 1, 2))
+        # Who has predicted anew is placed anew, and has one place all the same.
+        assert lease.record_placement(Placement(name, 1, 3, 9.0, 9.0, 0.2))
         assert lease.record_placement(Placement(name, 1, 3, 0.5, 0.5, 0.2))
-        assert not lease.record_placement(Placement(name, 1, 3, 9.0, 9.0, 0.2)), "placed once"
     assert study.points("structure") == {1: (1.0, 1.0), 2: (1.0, 1.0), 3: (0.5, 0.5)}
     lease.record_layout(layout("structure", 2, 3, 1, 2))
     assert study.points("structure") == dict.fromkeys((1, 2, 3), (2.0, 2.0))
