@@ -135,7 +135,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form."""
-        return asdict(self)
+        return asdict(self) | {"channels": [list(pair) for pair in self.channels]}
 
     @staticmethod
     def from_dict(form: Mapping[str, Any]) -> Recipe:

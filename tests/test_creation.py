@@ -265,7 +265,7 @@ def test_the_recipe_is_the_papers() -> None:
     assert recipe.to_dict() == {
         "epochs": 10, "batch_size": 256, "learning_rate": 1e-3, "decay": 0.75,
         "patience": 0, "least_gain": 0.005, "bfloat16": False,
-        "flip": False, "shift": 0, "channels": (),
+        "flip": False, "shift": 0, "channels": [],
     }  # fmt: skip
     assert recipe.rate(1) == 1e-3
     assert recipe.rate(2) == 0.75e-3
