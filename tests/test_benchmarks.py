@@ -35,8 +35,9 @@ MARKS = {
     "placing": [pytest.mark.slow],
     "refit": [pytest.mark.slow],
     "growth": [pytest.mark.slow],
-    "queue": [pytest.mark.slow, pytest.mark.ray],
-    "cancelling": [pytest.mark.slow, pytest.mark.ray],
+    # Several Rays, one after another, are minutes.
+    "queue": [pytest.mark.nightly, pytest.mark.ray],
+    "cancelling": [pytest.mark.nightly, pytest.mark.ray],
     "page": [pytest.mark.slow, pytest.mark.browser],
     "panning": [pytest.mark.slow, pytest.mark.browser],
     "watching": [pytest.mark.slow, pytest.mark.browser],

@@ -32,6 +32,11 @@ MOST_PARAMETERS = 100_000
 MIB = 2**20
 
 
+def _has_tune() -> bool:
+    """Whether what ``ray[tune]`` brings is installed; parts of it come with other packages."""
+    return all(find_spec(one) for one in ("pyarrow", "pydantic", "tensorboardX"))
+
+
 @final
 @dataclass(frozen=True)
 class Seen:
@@ -165,7 +170,7 @@ def measure(quick: bool) -> Table:
     # Ray's workers step back behind all other processes, which the loops do not.
     os.environ.setdefault("RAY_worker_niceness", "0")
     cores = len(os.sched_getaffinity(0))
-    there = [one for one in ways(cores) if one.module != TUNE or find_spec("pyarrow")]
+    there = [one for one in ways(cores) if one.module != TUNE or _has_tune()]
     with tempfile.TemporaryDirectory(prefix="remap-") as name:
         path = Path(name) / "study"
         first = _queue(path, models, epochs, looks=True)
@@ -215,7 +220,7 @@ def measure(quick: bool) -> Table:
         mine / max(others[way][at] for way in runs if way.module != TUNE)
         for at, mine in enumerate(ours)
     ]
-    without = "" if find_spec("pyarrow") else " Ray Tune is not installed here (`ray[tune]`)."
+    without = "" if _has_tune() else " Ray Tune is not installed here (`ray[tune]`)."
     return Table(
         f"`remap sample --data digits --models {models} --epochs {epochs} --max-parameters "
         f"{MOST_PARAMETERS}` against other ways to train the same networks, "
