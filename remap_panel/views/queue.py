@@ -20,7 +20,7 @@ from remap_panel.table import Column, LiveTable, Row
 from remap_panel.theme import STATUS_SYMBOLS
 from remap_ray.study import Epoch, Model, Origin, Status, Wished, duration
 
-__all__ = ["FILTERS", "Line", "Queue", "head_html", "lines", "target"]
+__all__ = ["FILTERS", "Line", "Queue", "head_html", "head_texts", "lines", "target"]
 
 TAB = "queue"
 
@@ -192,16 +192,8 @@ def _waiting(snapshot: Snapshot) -> list[int]:
     return [one.number for one in sorted(found, key=lambda one: (one.position, one.number))]
 
 
-def head_html(snapshot: Snapshot, wished: Wished, ticked: Sequence[Model], origin: str) -> str:
-    """Write totals, time left, what holds for the whole queue, and what can be done with several.
-
-    Parameters
-    ----------
-    ticked
-        Models that are chosen together.
-    origin
-        Only models that came into the study so are listed; empty for any.
-    """
+def head_texts(snapshot: Snapshot) -> dict[str, str]:
+    """Give what stands in `head_html` and changes with every epoch: totals and times."""
     counts, heartbeat = snapshot.counts, snapshot.heartbeat
     active = counts[Status.TRAINING] + counts[Status.QUEUED]
     total = f"{counts[Status.TRAINING]} training · {counts[Status.QUEUED]} waiting"
@@ -215,6 +207,20 @@ def head_html(snapshot: Snapshot, wished: Wished, ticked: Sequence[Model], origi
         left = "paused"
     spent = sum(one.seconds for one in snapshot.models.values())
     trained = f"{duration(spent)} of training so far" if spent else ""
+    return {"totals": f"{total} · {left}", "trained": trained}
+
+
+def head_html(snapshot: Snapshot, wished: Wished, ticked: Sequence[Model], origin: str) -> str:
+    """Write what holds for the whole queue, what can be done with several, and where texts stand.
+
+    Parameters
+    ----------
+    ticked
+        Models that are chosen together.
+    origin
+        Only models that came into the study so are listed; empty for any.
+    """
+    counts, heartbeat = snapshot.counts, snapshot.heartbeat
     pause = (
         button("Go on", "resume", label="let the queue go on")
         if heartbeat.paused
@@ -247,8 +253,9 @@ def head_html(snapshot: Snapshot, wished: Wished, ticked: Sequence[Model], origi
         for name, words in ORIGINS.items()
     )
     return (
-        f'<div class="line"><span class="totals">{total} · {left}</span>'
-        f'<span class="muted">{trained}</span><span class="right">{pause}{workers}{share}</span>'
+        '<div class="line"><span class="totals" data-text="totals"></span>'
+        '<span class="muted" data-text="trained"></span>'
+        f'<span class="right">{pause}{workers}{share}</span>'
         f'</div><div class="line"><span class="filters">{chosen}</span>'
         f'<select data-act="origin" data-key="origin" aria-label="Origin">{options}</select>'
         f'<span class="right">{_together(ticked)}</span></div>'
@@ -327,6 +334,7 @@ class Queue(Viewer):
         if self._state.shows(TAB):
             ticked = [snapshot.models[number] for number in self._ticked]
             self.head.html = head_html(snapshot, snapshot.wished, ticked, self._origin)
+            self.head.texts = head_texts(snapshot)
             self.head.pressed = [f"filter {self._filter}"]
         self.table.update()
 

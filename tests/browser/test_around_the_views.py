@@ -139,7 +139,7 @@ def test_an_epoch_costs_little_on_the_wire(lease: Lease, explore: Explore) -> No
         expect(row).to_contain_text(f"{epoch}/5")
         costs.append(sum(sizes) - before)
     # Rows that wait may have a new reason each time; those that are done cost nothing.
-    assert min(costs) < 8_000
+    assert min(costs) < 5_000
     expect(row.locator("svg").last).to_have_attribute(
         "aria-label", "training loss: 3 values from 2 to 0.667"
     )
