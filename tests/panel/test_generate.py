@@ -220,7 +220,7 @@ def test_the_whole_queue_is_paused_and_sized(state: ExplorerState) -> None:
     look(state)
     queue._show()
     assert state.snapshot.heartbeat.paused
-    assert "paused" in queue.head.html
+    assert queue.head.texts["totals"].endswith("paused")
     queue._act("resume", "")
     queue._act("workers", "3")
     assert state.study.wished().workers == 3
