@@ -2,19 +2,21 @@
 
 ``python -m tests.browser.handlers [STORY ...] [--write]`` takes a copy of the source, removes one
 handler, runs the story there, and wants to see it fail where the handler is missed; ``--write``
-keeps what was seen in ``specs/stories.md``. `make nightly` does the same as tests.
+keeps the day on which it was seen in ``specs/stories.md``. `make nightly` does the same as tests.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import final
 
@@ -40,7 +42,7 @@ class Removed:
     what
         The handler in words.
     missed
-        Part of the message by which the story then fails.
+        Part of the line at which the story then fails, or of what is said there.
     """
 
     story: str
@@ -54,6 +56,12 @@ class Removed:
     def test(self) -> str:
         module, name = self.story.split("::")
         return f"tests/browser/test_{module}.py::test_{name}"
+
+    @property
+    def row(self) -> str:
+        """Its row in ``specs/stories.md``, up to the day on which it was seen."""
+        story = self.story.replace("::", ": ").replace("_", " ")
+        return f"| {story} | {self.what} | `{self.path}` |"
 
     def source(self) -> str:
         """Give the file's text without the handler."""
@@ -86,7 +94,7 @@ REMOVED = (
         "remap_panel/sheet.py",
         *ESCAPED,
         "the escaping of a button's words",
-        "",
+        "get_by_text(evil)",
     ),
     Removed(
         "first_study::two_browsers_share_the_drawer_of_one_study",
@@ -134,7 +142,7 @@ REMOVED = (
         "@media (max-width: 900px)",
         "@media (max-width: 9px)",
         "the arrangement for narrow windows",
-        "",
+        "<= 390",
     ),
     Removed(
         "around_the_views::the_tables_script_stands_alone",
@@ -142,7 +150,7 @@ REMOVED = (
         '        return _self_contained(text, library.read_text(encoding="utf-8"))\n',
         "        return text\n",
         "the library in the table's script",
-        "",
+        "page.evaluate(",
     ),
     Removed(
         "generate::ablate_three_layers_then_work_the_queue",
@@ -221,14 +229,15 @@ REMOVED = (
         "remap_panel/sheet.py",
         *ESCAPED,
         "the escaping of a button's words",
-        "onerror",
+        "to_have_text(EVIL)",
     ),
     Removed(
         "models::hostile_names_and_reasons_are_text_where_models_are_made",
-        "remap_panel/sheet.py",
-        *ESCAPED,
-        "the escaping of a button's words",
-        "onerror",
+        "remap_panel/table.js",
+        '    return element("span", {textContent: value})\n',
+        '    return element("span", {innerHTML: value})\n',
+        "that a cell of a table is text",
+        "by_class",
     ),
     Removed(
         "snac_editor::layers_are_chosen_by_mouse_and_by_keyboard",
@@ -260,7 +269,7 @@ REMOVED = (
         "      this.palette.querySelector('[tabindex=\"0\"]')?.focus()\n",
         "",
         "the key that goes to the palette",
-        "",
+        'kind("conv")).to_be_focused()',
     ),
     Removed(
         "snac_editor::the_same_by_touch_on_a_phone",
@@ -368,10 +377,11 @@ REMOVED = (
     ),
     Removed(
         "whole_space::hostile_names_and_notes_are_text_everywhere",
-        "remap_panel/sheet.py",
-        *ESCAPED,
-        "the escaping of a button's words",
-        "",
+        "remap_panel/captions.py",
+        "on {escape(chosen)} <strong>",
+        "on {chosen} <strong>",
+        "the escaping of class names in a circle's card",
+        'get_by_role("tooltip")).to_contain_text(f"on',
     ),
     Removed(
         "whole_space::the_overview_is_worked_by_keyboard",
@@ -385,7 +395,7 @@ REMOVED = (
 
 
 def run_without(one: Removed, folder: Path, patience: int = PATIENCE) -> str:
-    """Run a story without its handler in a copy of the source; gives the message of its failure.
+    """Run a story without its handler in a copy of the source; gives where and how it failed.
 
     Raises
     ------
@@ -400,7 +410,12 @@ def run_without(one: Removed, folder: Path, patience: int = PATIENCE) -> str:
             shutil.copy2(whole, folder / name)
     (folder / one.path).write_text(one.source(), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", one.test, "-q", "-x", "-p", "no:cacheprovider"]
-    environment = os.environ | {"REMAP_PATIENCE": str(patience), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {
+        "REMAP_PATIENCE": str(patience),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # For processes that are started elsewhere, such as a notebook's kernel.
+        "PYTHONPATH": str(folder),
+    }
     done = subprocess.run(
         [*command, "-m", "", "--tb=short", f"--basetemp={folder / 'run'}"],
         capture_output=True, text=True, check=False, cwd=folder, env=environment,
@@ -409,19 +424,50 @@ def run_without(one: Removed, folder: Path, patience: int = PATIENCE) -> str:
     assert done.returncode == 1, (
         f"{one.story} does not miss {one.what}: {said}{done.stderr[-2000:]}"
     )
-    wrong = [line[1:].strip() for line in done.stdout.splitlines() if line.startswith("E  ")]
-    assert wrong, said
-    assert one.missed in done.stdout, f"{one.story} failed elsewhere without {one.what}: {said}"
-    return wrong[0]
+    where = failure(done.stdout, one.test)
+    assert where, f"{one.story} itself did not fail without {one.what}: {said}"
+    assert one.missed in where, f"{one.story} failed elsewhere without {one.what}: {said}"
+    return where
 
 
-def table() -> str:
-    """Write which handler each story needs, as a table in Markdown."""
-    lines = ["| story | handler removed | where |", "|---|---|---|"]
-    for one in REMOVED:
-        story = one.story.replace("::", ": ").replace("_", " ")
-        lines.append(f"| {story} | {one.what} | `{one.path}` |")
-    return "\n".join(lines)
+def failure(said: str, test: str) -> str:
+    """Give the line of a story at which it failed, and what is said there.
+
+    Parameters
+    ----------
+    said
+        What pytest printed, with short tracebacks.
+    test
+        Its file, ``::`` and its name.
+
+    Returns
+    -------
+    str
+        Empty where the story itself did not fail: neither what was made ready for it, nor what
+        was looked at after it, is its failure.
+    """
+    path, _, name = test.partition("::")
+    failed = re.search(rf"^_+ {name} _+$(.*?)(?=^[_=-]{{3,}} |\Z)", said, re.DOTALL | re.MULTILINE)
+    if failed is None:
+        return ""
+    lines = failed[1].splitlines()
+    place = re.compile(rf"{re.escape(path)}:\d+: in test_")
+    at = next((number for number, line in enumerate(lines) if place.match(line)), None)
+    if at is None:
+        return ""
+    own = []
+    for line in lines[at + 1 :]:
+        if not line.startswith("    "):
+            break
+        own.append(line.strip())
+    wrong = [line[1:].strip() for line in lines if line.startswith("E  ")]
+    return " ".join([*own, "→", *wrong])
+
+
+def with_day(page: str, one: Removed, day: str) -> str:
+    """Give the page with the day on which a story was seen to fail; empty where it was not."""
+    start = page.index(one.row) + len(one.row)
+    return f"{page[:start]} {day} |".replace("  |", " |") + page[page.index("\n", start) :]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -429,17 +475,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.browser.handlers", description=__doc__)
     parser.add_argument("stories", nargs="*", metavar="STORY", help="part of a name; default: all")
     parser.add_argument("--patience", type=int, default=PATIENCE, help="seconds to wait")
+    parser.add_argument("--write", action="store_true", help=f"write the day to {PAGE.name}")
     given = parser.parse_args(arguments)
     wrong = 0
     for one in REMOVED:
         if given.stories and not any(part in one.story for part in given.stories):
             continue
         with tempfile.TemporaryDirectory(prefix="remap-without-") as folder:
+            day = ""
             try:
                 said = f"fails: {run_without(one, Path(folder), given.patience)}"
+                day = f"{datetime.now(UTC):%Y-%m-%d}"
             except AssertionError as error:
                 wrong += 1
                 said = f"NOT AS EXPECTED: {error}"
+        if given.write:
+            page = with_day(PAGE.read_text(encoding="utf-8"), one, day)
+            PAGE.write_text(page, encoding="utf-8")
         sys.stdout.write(f"{one.story} without {one.what}: {said}\n")
         sys.stdout.flush()
     return 1 if wrong else 0
