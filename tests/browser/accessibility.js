@@ -140,10 +140,12 @@ function focused() {
   let one = document.activeElement
   while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement
   if (one == null || one === document.body) return null
-  const ringed = (part) => {
-    const {outlineStyle, outlineWidth, boxShadow} = getComputedStyle(part)
+  // A table's is drawn after its rows, which would cover it.
+  const ringed = (part) => [null, "::after"].some((drawn) => {
+    const {content, outlineStyle, outlineWidth, boxShadow} = getComputedStyle(part, drawn)
+    if (drawn && content === "none") return false
     return (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none"
-  }
+  })
   const near = [...[...above(one)].slice(0, 3), ...one.children]
   const material = one.matches(".Mui-focusVisible") || one.querySelector(".Mui-focusVisible") != null
   return {key: key_of(one), where: where(one), shown: material || near.some(ringed)}

@@ -245,7 +245,7 @@ REMOVED = (
         '      if (press.from === "strip") this.choose(this.chosen)\n',
         "",
         "the end of a brush",
-        "[2, 4, 5, 6]",
+        "(2, 4, 5, 6), not [2]",
     ),
     Removed(
         "snac_editor::what_may_vary_is_switched_one_by_one_and_together",
