@@ -94,7 +94,7 @@ REMOVED = (
         "remap_panel/sheet.py",
         *ESCAPED,
         "the escaping of a button's words",
-        "get_by_text(evil)",
+        "assert 'owned'",
     ),
     Removed(
         "first_study::two_browsers_share_the_drawer_of_one_study",
