@@ -185,6 +185,7 @@ class RayPool:
         self._idle: list[_Hired] = []
         self._starting: list[tuple[_Hired, Ref]] = []
         self._running: dict[int, _Running] = {}
+        self._killed: list[int] = []
         self._still_born = 0
         self._hire()
 
@@ -225,7 +226,10 @@ class RayPool:
 
     def kill(self, number: int) -> None:
         """End the trainer of a model that does not stop."""
-        ray.kill(self._running[number].trainer.actor)
+        # Its death may take long to be told, as on a busy machine; its end is certain now.
+        ray.kill(self._running.pop(number).trainer.actor)
+        self._killed.append(number)
+        self._hire()
 
     def resize(self, plan: Plan) -> None:
         """Hire and let go as a plan says; those that train go when they are through."""
@@ -243,7 +247,10 @@ class RayPool:
     def poll(self) -> list[tuple[int, Event]]:
         """Take the events that have arrived."""
         self._welcome()
-        found: list[tuple[int, Event]] = []
+        found: list[tuple[int, Event]] = [
+            (number, Lost("its trainer was ended")) for number in self._killed
+        ]
+        self._killed = []
         for number, one in tuple(self._running.items()):
             while number in self._running and one.events.next_ready():
                 event = _next(one.events, one.kills)

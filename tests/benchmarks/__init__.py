@@ -23,6 +23,7 @@ NAMES = (
     "growth",
     "study",
     "queue",
+    "short_queue",
     "cancelling",
     "page",
     "panning",
