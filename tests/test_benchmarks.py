@@ -43,6 +43,8 @@ MARKS = {
     "panning": [pytest.mark.slow, pytest.mark.browser],
     "watching": [pytest.mark.slow, pytest.mark.browser],
     "generating": [pytest.mark.slow, pytest.mark.browser],
+    "gpu": [pytest.mark.nightly],
+    "shares": [pytest.mark.nightly, pytest.mark.ray],
 }
 
 

@@ -13,7 +13,16 @@ from typing import Any, final
 import psutil
 from sqlalchemy import RowMapping
 
-__all__ = ["STALE_SECONDS", "Holder", "age", "beating", "is_alive", "is_starting", "uptime"]
+__all__ = [
+    "STALE_SECONDS",
+    "Holder",
+    "age",
+    "beating",
+    "is_alive",
+    "is_orphan",
+    "is_starting",
+    "uptime",
+]
 
 STALE_SECONDS = 10.0
 """A lease whose heartbeat is older than this is free to take."""
@@ -47,6 +56,10 @@ class Holder:
         """Who it is, for people."""
         return f"{self.name} (process {self.pid} on {self.host})"
 
+
+INIT = 1
+REAPER = "systemd"
+"""The processes that others fall to whose parents have ended: the first, or a session's own."""
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -107,6 +120,17 @@ def is_alive(row: RowMapping | Mapping[str, Any], now: float, up: float) -> bool
     if not row["held"] or age(row, now, up) > STALE_SECONDS:
         return False
     return _lives(row)
+
+
+def is_orphan(row: RowMapping | Mapping[str, Any]) -> bool:
+    """Whether what had started the holder's process is gone: it will notice, and end too."""
+    if row["host"] != socket.gethostname():
+        return False
+    try:
+        parent = psutil.Process(row["pid"]).parent()
+        return parent is None or parent.pid == INIT or parent.name() == REAPER
+    except psutil.NoSuchProcess:
+        return True
 
 
 def is_starting(starting: Mapping[str, Any] | None, now: float, up: float) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from remap_ray.errors import LeaseLost, StudyBusy
 from remap_ray.study import halving, rows, schema
 from remap_ray.study.files import checksum, write_whole
-from remap_ray.study.holder import Holder, age, beating, is_alive, is_starting
+from remap_ray.study.holder import Holder, age, beating, is_alive, is_orphan, is_starting
 from remap_ray.study.records import LEGAL, Epoch, Layout, Model, Placement, Status
 from remap_ray.study.study import Study
 from remap_ray.study.wishes import find
@@ -87,7 +87,7 @@ def announced(study: Study, holder: Holder) -> Iterator[None]:
 
 def _refuse_second(row: RowMapping, now: float, up: float, holder: Holder) -> None:
     if is_alive(row, now, up):
-        raise StudyBusy(row["holder"], age(row, now, up))
+        raise StudyBusy(row["holder"], age(row, now, up), ends=is_orphan(row))
     starting = row["starting"]
     # Whoever starts a process may announce it, which then does so itself.
     if is_starting(starting, now, up) and starting["pid"] != holder.pid:

@@ -24,7 +24,7 @@ from tests.benchmarks.launched import Launched, launched
 from tests.benchmarks.report import Table, quantity
 from tests.benchmarks.timing import ratio
 
-__all__ = ["Plain", "Queue", "Seen", "compared", "measure"]
+__all__ = ["Plain", "Queue", "Seen", "compared", "follow", "measure"]
 
 LOOK_SECONDS = 0.01
 """Time between two looks at the study while it trains."""
@@ -331,7 +331,7 @@ def _queue(path: Path, data: str, models: int, epochs: int, *, looks: bool) -> Q
     with launched(command, path.with_suffix(".log"), looks=looks) as one:
         while one.runs() and not (path / DATABASE).exists():
             one.pause(LOOK_SECONDS)
-        seen, done, trainers = _follow(path, one)
+        seen, done, trainers = follow(path, one)
         while one.runs():
             one.pause(LOOK_SECONDS)
         ended = time.monotonic()
@@ -342,7 +342,7 @@ def _queue(path: Path, data: str, models: int, epochs: int, *, looks: bool) -> Q
     return Queue(one.began, ended, seen, done, fmean(accuracies), trainers, one.peak, one.processor)
 
 
-def _follow(path: Path, one: Launched) -> tuple[tuple[Seen, ...], float, int]:
+def follow(path: Path, one: Launched) -> tuple[tuple[Seen, ...], float, int]:
     """Watch a study until all its models are done."""
     seen: list[Seen] = []
     with open_study(path) as study:
