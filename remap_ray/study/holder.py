@@ -57,10 +57,6 @@ class Holder:
         return f"{self.name} (process {self.pid} on {self.host})"
 
 
-INIT = 1
-REAPER = "systemd"
-"""The processes that others fall to whose parents have ended: the first, or a session's own."""
-
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -123,14 +119,8 @@ def is_alive(row: RowMapping | Mapping[str, Any], now: float, up: float) -> bool
 
 
 def is_orphan(row: RowMapping | Mapping[str, Any]) -> bool:
-    """Whether what had started the holder's process is gone: it will notice, and end too."""
-    if row["host"] != socket.gethostname():
-        return False
-    try:
-        parent = psutil.Process(row["pid"]).parent()
-        return parent is None or parent.pid == INIT or parent.name() == REAPER
-    except psutil.NoSuchProcess:
-        return True
+    """Whether the command to which the holder belongs has ended: it will notice, and end too."""
+    return row["starting"] is not None and not _lives(row["starting"])
 
 
 def is_starting(starting: Mapping[str, Any] | None, now: float, up: float) -> bool:

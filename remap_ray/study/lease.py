@@ -94,11 +94,16 @@ def _refuse_second(row: RowMapping, now: float, up: float, holder: Holder) -> No
         raise StudyBusy(starting["holder"], age(starting, now, up))
 
 
-def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
+def take_lease(study: Study, holder: Holder, workers: int, *, of_command: bool = False) -> Lease:
     """Become the study's scheduler.
 
     What an earlier one left in training goes back to the queue, at its old
     place, and will continue from its last checkpoint.
+
+    Parameters
+    ----------
+    of_command
+        Whether it belongs to the process that announced it (`announce`), and ends with that one.
 
     Raises
     ------
@@ -124,7 +129,7 @@ def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
             "gpus_each": 0.0,
             "cpus": 0,
             "gpus": 0.0,
-            "starting": None,
+            "starting": row["starting"] if row is not None and of_command else None,
             # Whoever wished the end while Ray started meant this scheduler.
             "end_wish": row is not None and row["starting"] is not None and row["end_wish"],
         }
@@ -190,7 +195,8 @@ class Lease:
         """Let go of the study; nothing of this lease may be in training any more."""
         with self.study.unnumbered() as connection:
             self._check(connection)
-            connection.execute(update(schema.lease).values(held=False, said="ended", workers=0))
+            ended = {"held": False, "said": "ended", "workers": 0, "starting": None}
+            connection.execute(update(schema.lease).values(**ended))
 
     def claim(self, count: int) -> tuple[Model, ...]:
         """Take the next ``count`` models off the queue, in its order, for training."""
