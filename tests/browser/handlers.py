@@ -43,6 +43,8 @@ class Removed:
         The handler in words.
     missed
         Part of the line at which the story then fails, or of what is said there.
+    patience
+        Seconds that the story waits at most for anything.
     """
 
     story: str
@@ -51,6 +53,7 @@ class Removed:
     now: str
     what: str
     missed: str
+    patience: int = PATIENCE
 
     @property
     def test(self) -> str:
@@ -326,6 +329,8 @@ REMOVED = (
         "            pass\n",
         "a click on a circle",
         ".remap-drawer",
+        # A cell of a notebook takes longer than a page.
+        patience=90,
     ),
     Removed(
         "whole_space::baselines_are_found_as_in_the_paper",
@@ -394,7 +399,7 @@ REMOVED = (
 )
 
 
-def run_without(one: Removed, folder: Path, patience: int = PATIENCE) -> str:
+def run_without(one: Removed, folder: Path, patience: int = 0) -> str:
     """Run a story without its handler in a copy of the source; gives where and how it failed.
 
     Raises
@@ -402,7 +407,7 @@ def run_without(one: Removed, folder: Path, patience: int = PATIENCE) -> str:
     AssertionError
         The story did not fail, or elsewhere than where the handler is missed.
     """
-    for name in ("remap_ray", "remap_panel", "tests", "pyproject.toml"):
+    for name in ("remap_ray", "remap_panel", "notebooks", "tests", "pyproject.toml"):
         whole = ROOT / name
         if whole.is_dir():
             shutil.copytree(whole, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -411,7 +416,7 @@ def run_without(one: Removed, folder: Path, patience: int = PATIENCE) -> str:
     (folder / one.path).write_text(one.source(), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", one.test, "-q", "-x", "-p", "no:cacheprovider"]
     environment = os.environ | {
-        "REMAP_PATIENCE": str(patience),
+        "REMAP_PATIENCE": str(patience or one.patience),
         "PYTHONDONTWRITEBYTECODE": "1",
         # For processes that are started elsewhere, such as a notebook's kernel.
         "PYTHONPATH": str(folder),
@@ -474,7 +479,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run stories without their handlers; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.browser.handlers", description=__doc__)
     parser.add_argument("stories", nargs="*", metavar="STORY", help="part of a name; default: all")
-    parser.add_argument("--patience", type=int, default=PATIENCE, help="seconds to wait")
+    parser.add_argument("--patience", type=int, default=0, help="seconds to wait")
     parser.add_argument("--write", action="store_true", help=f"write the day to {PAGE.name}")
     given = parser.parse_args(arguments)
     wrong = 0
