@@ -135,13 +135,16 @@ def matrices_html(found: Sequence[Compared], other: int, names: Sequence[str]) -
             f'{head}<p class="hint">More than {matrix.MOST_CLASSES} classes are too many to put '
             "side by side; the inspector shows each model's matrix.</p>"
         )
+    items = one.model.terms.items
     shown = [
-        matrix.matrix_html(each.matrix, names, each.model.name, caption=each.model.name)
+        matrix.matrix_html(
+            each.matrix, names, each.model.name, caption=each.model.name, items=items
+        )
         for each in (first, one)
         if each.matrix is not None
     ]
     caption = f"{one.model.name} − {first.model.name}"
-    shown.append(matrix.difference_html(first.matrix, one.matrix, names, caption))
+    shown.append(matrix.difference_html(first.matrix, one.matrix, names, caption, items))
     return (
         f'{head}<div class="matrices">{"".join(shown)}</div><p class="hint">In the difference, '
         f"blue is where {one.model.name} is better, orange where it is worse</p>"
