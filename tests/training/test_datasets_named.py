@@ -134,7 +134,13 @@ def test_the_papers_sketches_are_downloaded_as_far_as_wanted(site: Site, tmp_pat
     loaded = quickdraw.load(0, Places((), cache), site.address, per_class=PER_CLASS)
     # Six classes were here already.
     assert [name for name, _ in site.asked].count("face.npy") == 1
-    assert all(wanted == f"bytes=0-{4095 + 784 * PER_CLASS}" for _, wanted in site.asked)
+    last = 4095 + 784 * PER_CLASS
+    ranges = [wanted for name, wanted in site.asked if name != "nose.npy"]
+    assert set(ranges) == {f"bytes=0-{last}"}
+    # Of the seventh what had come is not asked for again.
+    again = [wanted for name, wanted in site.asked if name == "nose.npy"]
+    assert again == [f"bytes=0-{last}", f"bytes=500-{last}"]
+    assert {one.name for one in cache.iterdir()} == {f"{name}.npy" for name in drawn}
     assert loaded.class_names == quickdraw.CLASS_NAMES
     assert loaded.input_shape == (1, 28, 28)
     sizes = [len(part) for part in (loaded.train, loaded.validation, loaded.test)]
@@ -205,7 +211,25 @@ def test_what_a_server_sends_instead_of_sketches_is_named(site: Site, tmp_path: 
         site.files = {"face.npy": content}
         with pytest.raises(DataError, match=says):
             quickdraw.load(0, Places((), tmp_path / "cache"), site.address, per_class=PER_CLASS)
-    assert not list((tmp_path / "cache").glob("*.npy"))
+    # Nothing of it is left to be gone on with.
+    assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.promise("DATA-9")
+def test_several_at_once_download_sketches_once(site: Site, tmp_path: Path) -> None:
+    site.files = {f"{name}.npy": npy(array) for name, array in sketches().items()}
+    found = []
+
+    def load() -> None:
+        found.append(quickdraw.load(0, Places((), tmp_path), site.address, per_class=PER_CLASS))
+
+    threads = [threading.Thread(target=load) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(name for name, _ in site.asked) == sorted(site.files)
+    assert len({datasets.fingerprint(one) for one in found}) == 1
 
 
 @pytest.mark.parametrize("terminal", [True, False])
