@@ -90,7 +90,7 @@ export class Face {
     this.picker = make("select", {"aria-label": this.say("Model to take layers from")})
     this.take = button("Put in at the mark", {disabled: true})
     this.take_all = button("All of them", {disabled: true})
-    this.lender = make("div", {class: "strip is-lent", role: "group", "aria-label": "Layers of the other model"})
+    this.lender = make("div", {class: "strip is-lent", role: "group", "aria-label": this.say("The other model's layers")})
     this.donor = make("details", {class: "donor"},
       make("summary", {}, this.say("Take layers from another model")),
       make("div", {class: "row"}, this.picker, this.take, this.take_all),

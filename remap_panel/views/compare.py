@@ -58,7 +58,8 @@ def chips_html(found: Sequence[Compared]) -> str:
     signs = " · ".join(f"{sign} {name}" for name, sign in SIGNS.items())
     return (
         f'<div class="chips" data-scroll="chips">{"".join(rows)}</div>'
-        f'<p class="hint">Layers below each other are those that the structural distance matches. '
+        f'<p class="hint">{wording.parts(found[0].model.terms)} below each other are those that '
+        "the structural distance matches. "
         f"{signs}, against {found[0].model.name}</p>"
     )
 

@@ -108,7 +108,7 @@ def test_tables_of_models_and_comparisons_speak_of_leaves(state: ExplorerState) 
     state.selection = [1, 2, 3, 4, 5]
     state.compare([1, 2, 3])
     state.tab = "compare"
-    assert Compare(state)
+    assert "Parts below each other" in words(Compare(state).side.html)
     one, two = align([design(state, 1), design(state, 2)])
     assert len(one.columns) == len(two.columns)
     assert two.columns[:3] == (0, 1, 2)
