@@ -86,7 +86,8 @@ def wishes(model: Model, snapshot: Snapshot) -> str:
         more = "1 epoch" if model.wanted_epochs == 1 else f"{model.wanted_epochs} epochs"
         label = f"queue {model.name} again for {more} more, from where it ended"
         said.append(button(f"Train {more} longer", "longer", model.wanted_epochs, label=label))
-        label = f"write {model.name} as PyTorch source, weights, ONNX and a card"
+        form = "PyTorch source, weights, ONNX" if model.terms is LAYERS else "source, trees"
+        label = f"write {model.name} as {form} and a card"
         said.append(button("Export", "export", model.number, label=label))
     label = f"make children of {model.name}: ablations, variations, handcrafts"
     said.append(button("Use as baseline", "baseline", label=label))
