@@ -15,8 +15,9 @@ from tests.processes import REMAP, Started
 # Ray's workers step back behind all others: on a busy machine tests would wait minutes for them.
 os.environ.setdefault("RAY_worker_niceness", "0")
 
-# On a busy machine every example may take long, and no test asserts a time.
-settings.register_profile("daily", deadline=None)
+# On a busy machine every example may take long, and no test asserts a time. By day the examples
+# are the same each time, so that no change is refused for what another one did; at night new ones.
+settings.register_profile("daily", deadline=None, derandomize=True)
 settings.load_profile("daily")
 # Here, so that `--hypothesis-profile nightly` finds it before any test is read.
 settings.register_profile("nightly", max_examples=laws.NIGHTLY, deadline=None)

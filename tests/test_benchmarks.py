@@ -37,11 +37,14 @@ MARKS = {
     "growth": [pytest.mark.slow],
     # Several Rays, one after another, are minutes.
     "queue": [pytest.mark.nightly, pytest.mark.ray],
+    "short_queue": [pytest.mark.nightly, pytest.mark.ray],
     "cancelling": [pytest.mark.nightly, pytest.mark.ray],
     "page": [pytest.mark.slow, pytest.mark.browser],
     "panning": [pytest.mark.slow, pytest.mark.browser],
     "watching": [pytest.mark.slow, pytest.mark.browser],
     "generating": [pytest.mark.slow, pytest.mark.browser],
+    "gpu": [pytest.mark.nightly],
+    "shares": [pytest.mark.nightly, pytest.mark.ray],
 }
 
 

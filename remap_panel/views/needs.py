@@ -55,7 +55,8 @@ def amount(text: str) -> float | None:
         found = -1.0
     if not 0 < found < 1e15:
         raise ValueError(f"“{text.strip()}” is no number: write 100000, 100k or 1.5M")
-    return found
+    # Of two exact decimals the product of floats is not: 16.1 times 1,000 would exceed 16,100.
+    return float(f"{found:.12g}")
 
 
 def written(name: str, value: float | None) -> str:
@@ -65,7 +66,7 @@ def written(name: str, value: float | None) -> str:
     if name in {"parameters", "flops"}:
         for unit, size in reversed(UNITS.items()):
             if size > 1 and value >= size and value % (size / 10) == 0:
-                return f"{value / size:g}{unit if unit == 'k' else unit.upper()}"
+                return f"{value / size:.12g}{unit if unit == 'k' else unit.upper()}"
         return f"{value:,.0f}"
     return f"{value:g}"
 

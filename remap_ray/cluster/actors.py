@@ -40,7 +40,6 @@ from remap_ray.errors import DataError, RayFailed, RemapError, TrainingFailed
 from remap_ray.space import Design
 from remap_ray.study import Holder, Layout, Lease, Placement, Study, take_lease
 from remap_ray.training.task import Checkpoint, Task
-from remap_ray.training.task import Event as TrainingEvent
 
 if TYPE_CHECKING:
     from remap_ray.training.tensors import Prepared
@@ -92,7 +91,7 @@ class Trainer:
         self._data = _ready(parts, plan)
         self._stopped: set[int] = set()
 
-    def train(self, job: int, task: Task) -> Iterator[TrainingEvent | Failed]:
+    def train(self, job: int, task: Task) -> Iterator[Event]:
         """Train one task, streaming its events; a task that cannot be trained ends `Failed`."""
         from remap_ray.training.ways import train
 
@@ -100,12 +99,25 @@ class Trainer:
             yield from train(task, self._data, lambda: job in self._stopped)
         except TrainingFailed as error:
             yield Failed(error.reason)
+        except RuntimeError as error:
+            if not gpu_broken(error):
+                raise
+            # This process computes nothing on the GPU any more: another one takes its place.
+            yield Lost(f"its trainer's GPU failed ({str(error).splitlines()[0]})")
         finally:
             self._stopped.discard(job)
 
     def stop(self, job: int) -> None:
         """Stop a job at its next batch, or before its first."""
         self._stopped.add(job)
+
+
+def gpu_broken(error: RuntimeError) -> bool:
+    """Whether an error of PyTorch says that this process cannot use its GPU any more.
+
+    Such as a kernel that failed: all that follows in this process gives the same error.
+    """
+    return "CUDA error" in str(error)
 
 
 def _ready(parts: list[Ref], plan: Plan) -> Ready:
@@ -173,6 +185,7 @@ class RayPool:
         self._idle: list[_Hired] = []
         self._starting: list[tuple[_Hired, Ref]] = []
         self._running: dict[int, _Running] = {}
+        self._killed: list[int] = []
         self._still_born = 0
         self._hire()
 
@@ -213,7 +226,10 @@ class RayPool:
 
     def kill(self, number: int) -> None:
         """End the trainer of a model that does not stop."""
-        ray.kill(self._running[number].trainer.actor)
+        # Its death may take long to be told, as on a busy machine; its end is certain now.
+        ray.kill(self._running.pop(number).trainer.actor)
+        self._killed.append(number)
+        self._hire()
 
     def resize(self, plan: Plan) -> None:
         """Hire and let go as a plan says; those that train go when they are through."""
@@ -231,7 +247,10 @@ class RayPool:
     def poll(self) -> list[tuple[int, Event]]:
         """Take the events that have arrived."""
         self._welcome()
-        found: list[tuple[int, Event]] = []
+        found: list[tuple[int, Event]] = [
+            (number, Lost("its trainer was ended")) for number in self._killed
+        ]
+        self._killed = []
         for number, one in tuple(self._running.items()):
             while number in self._running and one.events.next_ready():
                 event = _next(one.events, one.kills)
@@ -263,9 +282,9 @@ class RayPool:
         if room and not lost and trainer.fits(self._plan):
             self._idle.append(trainer)
             return
-        if not lost:
-            ray.kill(trainer.actor)
-        else:
+        # One that lost a model may be alive, on a GPU that it cannot use any more.
+        ray.kill(trainer.actor)
+        if lost:
             # What took this one, such as a node that went, may have taken others that idle: a
             # model given to them would be lost too. Until they answer they are not free.
             self._ask(self._idle)
@@ -478,8 +497,10 @@ def _bfloat16(lease: Lease, parts: list[Ref], planned: Plan) -> bool:
         return False
     pays = lease.bfloat16()
     if pays is None:
-        measure = ray.remote(_bfloat16_pays).options(
-            num_cpus=planned.cpus_each, num_gpus=planned.gpus_each
+        # Its process ends with it, as Ray would see to only where a decorator names the GPUs: it
+        # would go on holding its part of the GPU's memory.
+        measure = ray.remote(num_cpus=planned.cpus_each, num_gpus=planned.gpus_each, max_calls=1)(
+            _bfloat16_pays
         )
         batch = min(study.recipe.batch_size, study.data.sizes[0])
         pays = ray.get(measure.remote(parts, planned, len(study.data.class_names), batch))

@@ -64,7 +64,7 @@ class Pool(Protocol):
         ...
 
     def kill(self, number: int) -> None:
-        """End the trainer of a model that does not stop; the model's last event is `Lost`."""
+        """End the trainer of a model that does not stop; the next `poll` tells it as `Lost`."""
         ...
 
     def resize(self, plan: Plan) -> None:

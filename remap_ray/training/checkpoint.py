@@ -144,6 +144,9 @@ def restore(data: bytes, network: nn.Sequential, optimizer: torch.optim.Adam) ->
             # The moments take the memory format of their parameter: arithmetic over other
             # strides may round differently.
             like = [torch.empty_like(parameter.detach()).copy_(moment) for moment in moments]
+            # Computed in one kernel, the count of steps is where the parameters are.
+            fused = optimizer.defaults["fused"]
+            step = step.to(parameter.device) if fused else step
             optimizer.state[parameter] = dict(zip(_ADAM, (step, *like), strict=True))
     except (DataError, KeyError) as error:
         raise _useless(error) from error

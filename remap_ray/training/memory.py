@@ -19,8 +19,14 @@ _NUMBER = 4
 _COPIES = 4
 """A parameter, its gradient and Adam's two moments."""
 
-_SIGNS = ("can't allocate memory", "not enough memory", "bad_alloc", "ALLOC_FAILED")
-"""How PyTorch's plain RuntimeErrors tell of memory: CPU allocator, Windows, C++, CUDA libraries."""
+_SIGNS = (
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "ALLOC_FAILED",
+    "CUDA error: out of memory",
+)
+"""How PyTorch's plain RuntimeErrors tell of memory: CPU allocator, Windows, C++, CUDA's."""
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _VMSTAT = Path("/proc/vmstat")

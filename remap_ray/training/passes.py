@@ -17,10 +17,20 @@ from torch.nn.functional import cross_entropy
 from remap_ray.training.augmentation import draw
 from remap_ray.training.tensors import Tensors, standardizer
 
-__all__ = ["Evaluation", "Figures", "evaluate", "train_epoch"]
+__all__ = ["Evaluation", "Figures", "adam", "evaluate", "train_epoch"]
 
 CHECK_EVERY = 32
 """Batches between two looks at the loss; each look waits for the GPU."""
+
+
+def adam(network: nn.Sequential) -> torch.optim.Adam:
+    """Give the optimizer of a network that is where it shall train.
+
+    On a GPU in one kernel for all parameters: most of a small network's batch is the launching of
+    kernels. On a CPU as PyTorch does by default.
+    """
+    on_gpu = next(network.parameters()).device.type == "cuda"
+    return torch.optim.Adam(network.parameters(), fused=True if on_gpu else None)
 
 
 @final
@@ -81,8 +91,11 @@ def train_epoch(
     """
     network.train()
     device = part.labels.device
-    loss_sum = torch.zeros((), dtype=torch.float64, device=device)
-    right = torch.zeros((), dtype=torch.int64, device=device)
+    # Added up and compared later, all at once: on a GPU each step of that in each batch is a
+    # kernel to launch, of which a small network has few of its own.
+    loss_sum, losses = 0.0, _Losses()
+    predicted = torch.full((len(part),), -1, device=device)
+    begin = 0
     standardized = standardizer(channels, device)
     with _seeded(seed, device):
         # Drawn on the CPU: the same order on every device.
@@ -98,11 +111,36 @@ def train_epoch(
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            loss_sum += loss.detach().double() * len(labels)
-            right += _right(logits.detach(), labels)
-            if number % CHECK_EVERY == 0 and not math.isfinite(loss_sum.item()):
-                break
-    return Figures(loss_sum.item() / len(part), right.item() / len(part))
+            losses.add(loss.detach(), len(labels))
+            torch.argmax(logits.detach(), 1, out=predicted[begin : begin + len(labels)])
+            begin += len(labels)
+            if number % CHECK_EVERY == 0:
+                loss_sum = losses.added_to(loss_sum)
+                if not math.isfinite(loss_sum):
+                    break
+    loss_sum = losses.added_to(loss_sum)
+    right = (predicted == part.labels.index_select(0, order)).sum().item()
+    return Figures(loss_sum / len(part), right / len(part))
+
+
+class _Losses:
+    """The mean losses of batches, left on their device until they are asked for."""
+
+    def __init__(self) -> None:
+        self._means: list[Tensor] = []
+        self._counts: list[int] = []
+
+    def add(self, mean: Tensor, count: int) -> None:
+        self._means.append(mean)
+        self._counts.append(count)
+
+    def added_to(self, total: float) -> float:
+        """Add the sum over all items to ``total``, batch by batch; waits for a GPU."""
+        means = torch.stack(self._means).tolist() if self._means else []
+        for mean, count in zip(means, self._counts, strict=True):
+            total += mean * count
+        self._means, self._counts = [], []
+        return total
 
 
 @torch.inference_mode()
@@ -155,10 +193,6 @@ def _batches(order: Tensor, batch_size: int, network: nn.Sequential) -> Sequence
     if alone and any(isinstance(module, norms) for module in network.modules()):
         return (*batches[:-2], torch.cat(batches[-2:]))
     return batches
-
-
-def _right(logits: Tensor, labels: Tensor) -> Tensor:
-    return (logits.argmax(1) == labels).sum()
 
 
 def _computed(device: torch.device, *, bfloat16: bool) -> AbstractContextManager[Any]:

@@ -11,7 +11,7 @@ from torch import nn
 
 from remap_ray.space import Activation, Architecture, Conv, Dense
 from remap_ray.training.network import build
-from remap_ray.training.passes import train_epoch
+from remap_ray.training.passes import adam, train_epoch
 from remap_ray.training.tensors import Prepared, Tensors
 
 __all__ = ["GAIN", "pays"]
@@ -65,7 +65,7 @@ def _seconds(
     *,
     bfloat16: bool,
 ) -> float:
-    optimizer = torch.optim.Adam(network.parameters())
+    optimizer = adam(network)
     began = clock()
     # Its figures are numbers: a GPU has been waited for.
     train_epoch(network, optimizer, part, batch_size, 0, lambda: False, bfloat16=bfloat16)

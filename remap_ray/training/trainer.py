@@ -21,7 +21,7 @@ from remap_ray.training.checkpoint import (
     snapshot,
 )
 from remap_ray.training.network import build
-from remap_ray.training.passes import Evaluation, Figures, evaluate, train_epoch
+from remap_ray.training.passes import Evaluation, Figures, adam, evaluate, train_epoch
 from remap_ray.training.task import Checkpoint, EpochDone, Event, Stopped, Task, Trained
 from remap_ray.training.tensors import MOST_CLASSES, Prepared, prepare
 
@@ -130,7 +130,7 @@ def _run(
     architecture = task.network
     network = build(architecture, _derived(task.seed, "weights"))
     network.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters())
+    optimizer = adam(network)
     if task.checkpoint is not None:
         restore(task.checkpoint, network, optimizer)
     done = sent = start

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from tests.benchmarks.report import Table
 
-__all__ = ["NAMES", "measure"]
+__all__ = ["NAMES", "ON_GPU", "measure"]
 
 NAMES = (
     "trainer",
@@ -23,13 +23,19 @@ NAMES = (
     "growth",
     "study",
     "queue",
+    "short_queue",
     "cancelling",
     "page",
     "panning",
     "watching",
     "generating",
+    "gpu",
+    "shares",
 )
 """The benchmarks, in the order in which they run and are reported."""
+
+ON_GPU = ("gpu", "shares")
+"""Those that say something only where there is a GPU: they run when they are named."""
 
 
 def measure(name: str, quick: bool) -> Table:

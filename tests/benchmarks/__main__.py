@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tests.benchmarks import NAMES, measure
+from tests.benchmarks import NAMES, ON_GPU, measure
 from tests.benchmarks.interruption import heed_signals
 from tests.benchmarks.machine import busy_share, machine
 from tests.benchmarks.report import page_with, section
@@ -24,7 +24,7 @@ LOOK_SECONDS = 2.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run benchmarks and print their tables; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all but those for a GPU")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that all works")
     parser.add_argument("--write", action="store_true", help="keep the tables in specs")
     parser.add_argument("--list", action="store_true", help="give the names and end")
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.list:
         sys.stdout.write("\n".join(NAMES) + "\n")
         return 0
-    for name in given.names or NAMES:
+    for name in given.names or [one for one in NAMES if one not in ON_GPU]:
         text = _measured(name, quick=given.quick)
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

@@ -27,13 +27,13 @@ def train_plainly(network: nn.Sequential, data: Prepared, recipe: Recipe, epochs
             strict=True,
         )
     )
-    network.to(memory_format=torch.channels_last)
+    network.to(data.device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters())
     accuracy = 0.0
     for epoch in range(1, epochs + 1):
         optimizer.param_groups[0]["lr"] = recipe.rate(epoch)
         network.train()
-        for indices in torch.randperm(len(labels)).split(recipe.batch_size):
+        for indices in torch.randperm(len(labels)).to(data.device).split(recipe.batch_size):
             images = pixels.index_select(0, indices).permute(0, 3, 1, 2)
             loss = cross_entropy(network(images), labels.index_select(0, indices))
             optimizer.zero_grad()
@@ -41,6 +41,6 @@ def train_plainly(network: nn.Sequential, data: Prepared, recipe: Recipe, epochs
             optimizer.step()
         network.eval()
         with torch.inference_mode():
-            right = sum(int((network(some).argmax(1) == true).sum()) for some, true in held_out)
-        accuracy = right / len(data.validation)
+            right = sum((network(some).argmax(1) == true).sum() for some, true in held_out)
+        accuracy = int(right) / len(data.validation)
     return accuracy

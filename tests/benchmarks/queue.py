@@ -14,21 +14,30 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from remap_ray.study import Epoch, Status, open_study
 from remap_ray.study.directory import DATABASE
+from remap_ray.training import datasets
 from tests.benchmarks.launched import Launched, launched
 from tests.benchmarks.report import Table, quantity
 from tests.benchmarks.timing import ratio
 
-__all__ = ["Plain", "Queue", "Seen", "measure"]
+__all__ = ["Plain", "Queue", "Seen", "compared", "follow", "measure"]
 
 LOOK_SECONDS = 0.01
 """Time between two looks at the study while it trains."""
 
-ENOUGH_SECONDS = 240.0
+ENOUGH_SECONDS = 540.0
 """No further round begins that would, if it takes as long as the last, end after so long."""
 
-MOST_PARAMETERS = 100_000
+MOST_PARAMETERS, MOST_FLOPS = 100_000, 5_000_000
+"""What the networks may have at most: small ones, as people look for with REMAP."""
+
+IMAGES = 10_000
+"""Images in training, of the size of Fashion-MNIST's: a fifth of what it has for that."""
+
 MIB = 2**20
 
 
@@ -165,30 +174,66 @@ ONE, PER_CORE, TUNE = "one_by_one", "one_per_core", "with_tune"
 
 def measure(quick: bool) -> Table:
     """Let ``remap sample`` and the others train the same networks in turn, several times."""
-    models, epochs, most = (3, 1, 0) if quick else (20, 3, 5)
+    models, epochs, most = (3, 1, 0) if quick else (20, 2, 3)
+    with tempfile.TemporaryDirectory(prefix="remap-") as name:
+        data = Path(name) / "images.npz"
+        write_images(data, 500 if quick else IMAGES)
+        what = f"digits enlarged to 28 x 28 and repeated ({IMAGES:,} in training)"
+        return compared(Path(name), str(data), what, models, epochs, most)
+
+
+def write_images(path: Path, count: int) -> None:
+    """Write digits as a ``.npz`` of images of Fashion-MNIST's size, ``count`` in training."""
+    digits = datasets.load("digits")
+
+    def enlarged(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        large = images.repeat(3, axis=-1).repeat(3, axis=-2)
+        return np.pad(large, ((0, 0), (0, 0), (2, 2), (2, 2)))
+
+    taken = np.arange(count) % len(digits.train.labels)
+    np.savez(
+        path,
+        x_train=enlarged(digits.train.images)[taken],
+        y_train=digits.train.labels[taken],
+        x_val=enlarged(digits.validation.images),
+        y_val=digits.validation.labels,
+        x_test=enlarged(digits.test.images),
+        y_test=digits.test.labels,
+    )
+
+
+def compared(folder: Path, data: str, what: str, models: int, epochs: int, most: int) -> Table:
+    """Train the same networks in all ways in turn.
+
+    Parameters
+    ----------
+    data, what
+        The data's source, and what it is in words.
+    most
+        Rounds at most, after the one in which memory is looked at; with 0 that one counts.
+    """
     started = time.monotonic()
     # Ray's workers step back behind all other processes, which the loops do not.
     os.environ.setdefault("RAY_worker_niceness", "0")
     cores = len(os.sched_getaffinity(0))
     there = [one for one in ways(cores) if one.module != TUNE or _has_tune()]
-    with tempfile.TemporaryDirectory(prefix="remap-") as name:
-        path = Path(name) / "study"
-        first = _queue(path, models, epochs, looks=True)
-        tried = {way: _plain(path, way, looks=True) for way in there}
-        loop = min((way for way in there if way.module == ONE), key=lambda way: _busy(tried[way]))
-        queues: list[Queue] = []
-        runs: dict[Way, list[Plain]] = {way: [] for way in there if way.always or way == loop}
-        for number in range(most):
-            began = time.monotonic()
-            path = Path(name) / f"study{number}"
-            queues.append(_queue(path, models, epochs, looks=False))
-            for way, found in runs.items():
-                found.append(_plain(path, way, looks=False))
-            now = time.monotonic()
-            if now + (now - began) > started + ENOUGH_SECONDS:
-                break
-        if not queues:
-            queues, runs = [first], {way: [tried[way]] for way in runs}
+    path = folder / "study"
+    first = _queue(path, data, models, epochs, looks=True)
+    tried = {way: _plain(path, way, looks=True) for way in there}
+    loop = min((way for way in there if way.module == ONE), key=lambda way: _busy(tried[way]))
+    queues: list[Queue] = []
+    runs: dict[Way, list[Plain]] = {way: [] for way in there if way.always or way == loop}
+    for number in range(most):
+        began = time.monotonic()
+        path = folder / f"study{number}"
+        queues.append(_queue(path, data, models, epochs, looks=False))
+        for way, found in runs.items():
+            found.append(_plain(path, way, looks=False))
+        now = time.monotonic()
+        if now + (now - began) > started + ENOUGH_SECONDS:
+            break
+    if not queues:
+        queues, runs = [first], {way: [tried[way]] for way in runs}
     # Each round's speeds, in seconds of that round's plain loop done in a second.
     ours = [
         queue.speed({model: seconds / epochs for model, seconds in plain.seconds.items()})
@@ -222,8 +267,8 @@ def measure(quick: bool) -> Table:
     ]
     without = "" if _has_tune() else " Ray Tune is not installed here (`ray[tune]`)."
     return Table(
-        f"`remap sample --data digits --models {models} --epochs {epochs} --max-parameters "
-        f"{MOST_PARAMETERS}` against other ways to train the same networks, "
+        f"`remap sample --models {models} --epochs {epochs} --max-parameters {MOST_PARAMETERS} "
+        f"--max-flops {MOST_FLOPS}` on {what}, against other ways to train the same networks, "
         f"{len(queues)} times in turn; each of them keeps nothing. Models per minute count from "
         "the moment when every trainer is at work to the end of the last training; for the queue "
         "each model counts as much as the plain loop needs for it. The ratio is how much quicker "
@@ -273,19 +318,20 @@ def _busy(one: Plain) -> float:
     return one.done - one.began
 
 
-def _queue(path: Path, models: int, epochs: int, *, looks: bool) -> Queue:
+def _queue(path: Path, data: str, models: int, epochs: int, *, looks: bool) -> Queue:
     arguments = {
-        "--data": "digits",
+        "--data": data,
         "--models": models,
         "--epochs": epochs,
         "--max-parameters": MOST_PARAMETERS,
+        "--max-flops": MOST_FLOPS,
     }
     options = [str(one) for pair in arguments.items() for one in pair]
     command = [sys.executable, "-m", "remap_panel", "sample", str(path), *options]
     with launched(command, path.with_suffix(".log"), looks=looks) as one:
         while one.runs() and not (path / DATABASE).exists():
             one.pause(LOOK_SECONDS)
-        seen, done, trainers = _follow(path, one)
+        seen, done, trainers = follow(path, one)
         while one.runs():
             one.pause(LOOK_SECONDS)
         ended = time.monotonic()
@@ -296,7 +342,7 @@ def _queue(path: Path, models: int, epochs: int, *, looks: bool) -> Queue:
     return Queue(one.began, ended, seen, done, fmean(accuracies), trainers, one.peak, one.processor)
 
 
-def _follow(path: Path, one: Launched) -> tuple[tuple[Seen, ...], float, int]:
+def follow(path: Path, one: Launched) -> tuple[tuple[Seen, ...], float, int]:
     """Watch a study until all its models are done."""
     seen: list[Seen] = []
     with open_study(path) as study:

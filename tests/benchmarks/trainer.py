@@ -22,7 +22,7 @@ from tests.benchmarks.plain_training import train_plainly
 from tests.benchmarks.report import Table, quantity
 from tests.benchmarks.timing import seconds_in_turn, speed_ratio, timed
 
-__all__ = ["digits", "gemm_peak", "measure", "network", "noise"]
+__all__ = ["digits", "gemm_peak", "measure", "network", "noise", "one_thread"]
 
 RELU = Activation("relu")
 LAYERS = (
@@ -49,7 +49,7 @@ def measure(quick: bool) -> Table:
     """Time both on made-up images of Fashion-MNIST's size and on digits, with one thread."""
     rounds, epochs = (1, (1, 1)) if quick else (9, (2, 10))
     large, small = noise(512 if quick else 2_560), digits()
-    with _one_thread():
+    with one_thread():
         peak = gemm_peak(256 if quick else 2_048)
         rows = (
             _row("28 x 28, made up", large, 256, epochs[0], rounds, peak),
@@ -83,14 +83,14 @@ def network(shape: tuple[int, int, int], classes: int) -> Architecture:
     return Architecture(shape, classes, LAYERS)
 
 
-def noise(count: int) -> Prepared:
+def noise(count: int, device: str = "cpu") -> Prepared:
     """Make up images of Fashion-MNIST's size."""
     rng = np.random.default_rng(0)
     parts = [
         Images(rng.integers(0, 256, (size, 1, 28, 28), dtype=np.uint8), rng.integers(0, 10, size))
         for size in (count, count // 5)
     ]
-    return prepare(*parts, "cpu")
+    return prepare(*parts, device)
 
 
 def digits() -> Prepared:
@@ -100,7 +100,8 @@ def digits() -> Prepared:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Compute on one thread for a while."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -41,7 +41,7 @@ PIXELS = """() => {
 RESTING = f"""async () => {{
   const sum = {PIXELS}
   let before = null
-  for (let same = 0; same < 30; ) {{
+  for (let same = 0; same < 90; ) {{
     await new Promise(requestAnimationFrame)
     const now = sum()
     same = now === before ? same + 1 : 0

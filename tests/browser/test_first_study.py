@@ -155,6 +155,7 @@ def test_two_browsers_share_the_drawer_of_one_study(
         first.resting_circles({1, 2, 3, 4, 5, 6})
         second.resting_circles({1, 2, 3, 4, 5, 6})
         first.click_circle(4)
+        first.wait(lambda: [one.model for one in study.drawer()] == [4], "m4 in the drawer")
         expect(second.row("drawer", 4)).to_be_visible()
         # What a person inspects is their own.
         expect(first.page.get_by_text("m4 · sampled")).to_be_visible()

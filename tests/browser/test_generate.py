@@ -23,7 +23,7 @@ from remap_ray.study import Holder, Origin, Status, Submission, open_study, take
 from remap_ray.training import datasets
 from remap_ray.training.tensors import prepare
 from remap_ray.training.trainer import train
-from tests.browser.page import Explorer
+from tests.browser.page import Explorer, settled
 from tests.browser.test_first_study import train_inline
 from tests.processes import remap
 
@@ -223,6 +223,8 @@ def test_strike_variations_out_and_go_on_after_a_reload(digits: Path, explore: E
         page.locator(f'.strip [data-layer="2"] [data-edit="{name}"]').click()
     expect(cards.first).to_contain_text(" 2")
     page.get_by_role("button", name="Train 10 variations").wait_for()
+    # Each of the three had others drawn, of which nothing is struck out.
+    settled(page)
 
     # Two are struck out; the rest is what is queued.
     for place in (3, 7):

@@ -149,7 +149,8 @@ def test_a_task_that_does_not_stop_is_ended_with_its_trainer(
     pool.start(1, endless())
     until(pool, lambda _, event: isinstance(event, EpochDone))
     pool.kill(1)
-    assert isinstance(drain(pool, {1})[1][-1], Lost)
+    # At once, however long the death of its process takes to be told.
+    assert pool.poll() == [(1, Lost("its trainer was ended"))]
     wait_for(lambda: pool.free() == 1, "another trainer")
     pool.start(2, tasks[0])
     assert isinstance(drain(pool, {2})[2][-1], Trained)
@@ -193,6 +194,47 @@ def test_a_killed_trainer_loses_its_task_and_is_replaced(
     wait_for(lambda: pool.free() == 1, "another trainer")
     pool.start(2, tasks[0])
     assert isinstance(drain(pool, {2})[2][-1], Trained)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.promise("QUEUE-2")
+def test_a_trainer_that_lost_its_task_is_ended_though_it_lives(
+    ray_pool: MakePool, tasks: list[Task]
+) -> None:
+    pool = ray_pool(1)
+    wait_for(lambda: pool.free() == 1, "a trainer")
+    # As one whose GPU failed: it answers, and would fail one model after another.
+    pool.start(1, endless())
+    trainer = pool._running.pop(1).trainer
+    pool._free(trainer, lost=True)
+    wait_for(lambda: pool.free() == 1, "another trainer")
+    assert pool._idle[0].actor is not trainer.actor
+    pool.start(2, tasks[0])
+    assert isinstance(drain(pool, {2})[2][-1], Trained)
+
+
+@pytest.mark.slow
+@pytest.mark.promise("QUEUE-2")
+def test_a_gpu_that_failed_loses_the_task_and_other_errors_do_not(
+    tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from remap_ray.cluster import actors
+    from remap_ray.training import ways
+
+    said = "CUDA error: device-side assert triggered"
+
+    def failing(*_: object) -> Iterator[Event]:
+        raise RuntimeError(f"{said}\nSearch for it in CUDA's manual.")
+        yield
+
+    trainer = object.__new__(actors.Trainer)
+    trainer._data, trainer._stopped = object(), set()
+    monkeypatch.setattr(ways, "train", failing)
+    assert list(trainer.train(1, tasks[0])) == [Lost(f"its trainer's GPU failed ({said})")]
+    said = "mat1 and mat2 shapes cannot be multiplied"
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        list(trainer.train(2, tasks[0]))
 
 
 @pytest.mark.ray

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remap_panel.feed import Feed
@@ -43,6 +43,8 @@ def test_what_is_no_amount_is_refused_with_the_way_out(text: str) -> None:
 
 
 @given(st.integers(1, 10**9))
+@example(16_100)
+@example(123_456_700_000)
 def test_what_is_written_is_read_again(value: int) -> None:
     assert amount(written("parameters", value)) == value
 

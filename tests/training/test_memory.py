@@ -15,6 +15,7 @@ def test_the_errors_of_torch_and_python_are_recognised():
     assert memory.ran_out(caught.value)
     assert memory.ran_out(MemoryError())
     assert memory.ran_out(torch.OutOfMemoryError("CUDA out of memory"))
+    assert memory.ran_out(RuntimeError("CUDA error: out of memory"))
 
 
 def test_other_errors_are_not():
@@ -22,6 +23,7 @@ def test_other_errors_are_not():
         torch.zeros(2, 3) @ torch.zeros(2, 3)
     assert not memory.ran_out(caught.value)
     assert not memory.ran_out(ValueError("not enough memory"))
+    assert not memory.ran_out(RuntimeError("CUDA error: device-side assert triggered"))
 
 
 def test_the_lower_bound_counts_parameters_four_times_and_the_inputs_that_backward_needs():
