@@ -17,7 +17,7 @@ from weakref import WeakSet
 import panel as pn
 from bokeh.document import Document
 from bokeh.model import Model
-from bokeh.models import UIElement
+from bokeh.models.ui.ui_element import UIElement
 from panel.io.notebook import patch_inline_stylesheets
 from panel.io.resources import set_resource_mode
 from panel.theme import Design

@@ -11,8 +11,9 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import TypeAlias
 
 from remap_ray.errors import DataError
 
@@ -65,7 +66,7 @@ def fetch(
         the next attempt; what is wrong is not.
     """
 
-    def settle(file: IO[bytes], partial: Path) -> None:
+    def settle(file: FileIO, partial: Path) -> None:
         file.seek(0)
         found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != sha256:
@@ -104,7 +105,7 @@ def fetch_start(
         As `fetch`.
     """
 
-    def settle(file: IO[bytes], partial: Path) -> None:
+    def settle(file: FileIO, partial: Path) -> None:
         file.seek(0)
         # Not into the same file: half of it would be gone on with as if it had been sent.
         made = target.with_name(f".{target.name}.made")
@@ -120,7 +121,7 @@ def _fetch(
     target: Path,
     count: int | None,
     is_done: Callable[[], bool],
-    settle: Callable[[IO[bytes], Path], None],
+    settle: Callable[[FileIO, Path], None],
     timeout: float,
     progress: Progress,
 ) -> None:
@@ -172,7 +173,7 @@ def _check_address(url: str, target: Path) -> None:
         raise DataError(f"{url} is no http or https address", target)
 
 
-def _is_at(file: IO[bytes], path: Path) -> bool:
+def _is_at(file: FileIO, path: Path) -> bool:
     """Whether an open file is still the one of that name."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
@@ -190,7 +191,7 @@ def _is_whole(target: Path, sha256: str) -> bool:
 
 def _transfer(
     url: str,
-    file: IO[bytes],
+    file: FileIO,
     count: int | None,
     timeout: float,
     progress: Progress,
