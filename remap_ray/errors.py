@@ -257,15 +257,19 @@ class SchedulerLost(RemapError, RuntimeError):
 
 
 class StudyBusy(RemapError, RuntimeError):
-    """Another scheduler holds the lease. Raised when taking it; try again later."""
+    """Another scheduler holds the lease. Raised when taking it; try again later.
 
-    def __init__(self, holder: str, seconds: float) -> None:
+    ``ends`` is True where that one has lost the command that it belonged to, and so ends soon.
+    """
+
+    def __init__(self, holder: str, seconds: float, *, ends: bool = False) -> None:
         super().__init__(
             f"this study is being trained already by {holder} "
             f"(heartbeat {seconds:.0f} s ago); stop that one first"
         )
         self.holder = holder
         self.seconds = seconds
+        self.ends = ends
 
 
 class LeaseLost(RemapError, RuntimeError):

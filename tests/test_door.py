@@ -169,7 +169,11 @@ def test_errors_carry_their_data() -> None:
         "RayFailed": {"address": "auto"},
         "RayLost": {"pid": 17},
         "SchedulerLost": {"deaths": 3},
-        "StudyBusy": {"holder": "remap train (process 7 on host)", "seconds": 2.5},
+        "StudyBusy": {
+            "holder": "remap train (process 7 on host)",
+            "seconds": 2.5,
+            "ends": False,
+        },
         "StudyExists": {"path": Path("/x/s")},
         "StudyReadOnly": {"path": Path("/x/s")},
         "StudyTooNew": {"path": Path("/x/s"), "found": 9, "known": 1},

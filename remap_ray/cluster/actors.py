@@ -416,17 +416,18 @@ class SchedulerHost:
         """
         me = ray.get_runtime_context().current_actor
         try:
-            self._run_queue(path, wanted, until_done=until_done)
+            self._run_queue(path, wanted, until_done=until_done, detached=detached)
         finally:
             if detached:
                 end = threading.Timer(FAREWELL_SECONDS, ray.kill, [me])
                 end.daemon = True
                 end.start()
 
-    def _run_queue(self, path: str, wanted: Wanted, *, until_done: bool) -> None:
+    def _run_queue(self, path: str, wanted: Wanted, *, until_done: bool, detached: bool) -> None:
         with Study.open(Path(path)) as study:
             planned = _planned(wanted)
-            lease = take_lease(study, Holder.this_process("remap train"), planned.workers)
+            me = Holder.this_process("remap train")
+            lease = take_lease(study, me, planned.workers, of_command=not detached)
             lease.tell_room(*_room())
             pool: RayPool | None = None
             try:

@@ -13,7 +13,16 @@ from typing import Any, final
 import psutil
 from sqlalchemy import RowMapping
 
-__all__ = ["STALE_SECONDS", "Holder", "age", "beating", "is_alive", "is_starting", "uptime"]
+__all__ = [
+    "STALE_SECONDS",
+    "Holder",
+    "age",
+    "beating",
+    "is_alive",
+    "is_orphan",
+    "is_starting",
+    "uptime",
+]
 
 STALE_SECONDS = 10.0
 """A lease whose heartbeat is older than this is free to take."""
@@ -107,6 +116,11 @@ def is_alive(row: RowMapping | Mapping[str, Any], now: float, up: float) -> bool
     if not row["held"] or age(row, now, up) > STALE_SECONDS:
         return False
     return _lives(row)
+
+
+def is_orphan(row: RowMapping | Mapping[str, Any]) -> bool:
+    """Whether the command to which the holder belongs has ended: it will notice, and end too."""
+    return row["starting"] is not None and not _lives(row["starting"])
 
 
 def is_starting(starting: Mapping[str, Any] | None, now: float, up: float) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from remap_ray.errors import LeaseLost, StudyBusy
 from remap_ray.study import halving, rows, schema
 from remap_ray.study.files import checksum, write_whole
-from remap_ray.study.holder import Holder, age, beating, is_alive, is_starting
+from remap_ray.study.holder import Holder, age, beating, is_alive, is_orphan, is_starting
 from remap_ray.study.records import LEGAL, Epoch, Layout, Model, Placement, Status
 from remap_ray.study.study import Study
 from remap_ray.study.wishes import find
@@ -87,18 +87,23 @@ def announced(study: Study, holder: Holder) -> Iterator[None]:
 
 def _refuse_second(row: RowMapping, now: float, up: float, holder: Holder) -> None:
     if is_alive(row, now, up):
-        raise StudyBusy(row["holder"], age(row, now, up))
+        raise StudyBusy(row["holder"], age(row, now, up), ends=is_orphan(row))
     starting = row["starting"]
     # Whoever starts a process may announce it, which then does so itself.
     if is_starting(starting, now, up) and starting["pid"] != holder.pid:
         raise StudyBusy(starting["holder"], age(starting, now, up))
 
 
-def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
+def take_lease(study: Study, holder: Holder, workers: int, *, of_command: bool = False) -> Lease:
     """Become the study's scheduler.
 
     What an earlier one left in training goes back to the queue, at its old
     place, and will continue from its last checkpoint.
+
+    Parameters
+    ----------
+    of_command
+        Whether it belongs to the process that announced it (`announce`), and ends with that one.
 
     Raises
     ------
@@ -124,7 +129,7 @@ def take_lease(study: Study, holder: Holder, workers: int) -> Lease:
             "gpus_each": 0.0,
             "cpus": 0,
             "gpus": 0.0,
-            "starting": None,
+            "starting": row["starting"] if row is not None and of_command else None,
             # Whoever wished the end while Ray started meant this scheduler.
             "end_wish": row is not None and row["starting"] is not None and row["end_wish"],
         }
@@ -190,7 +195,8 @@ class Lease:
         """Let go of the study; nothing of this lease may be in training any more."""
         with self.study.unnumbered() as connection:
             self._check(connection)
-            connection.execute(update(schema.lease).values(held=False, said="ended", workers=0))
+            ended = {"held": False, "said": "ended", "workers": 0, "starting": None}
+            connection.execute(update(schema.lease).values(**ended))
 
     def claim(self, count: int) -> tuple[Model, ...]:
         """Take the next ``count`` models off the queue, in its order, for training."""

@@ -146,7 +146,8 @@ lease = Table(
     # What there is to train on, as far as the holder knows; 0 CPUs where it does not.
     Column("cpus", Integer, nullable=False, server_default="0"),
     Column("gpus", Float, nullable=False, server_default="0"),
-    # The process that is about to take the lease, while Ray starts.
+    # The process that is about to take the lease, while Ray starts; then the one that the holder
+    # belongs to, where that ends with it.
     Column("starting", JSON(none_as_null=True)),
 )
 

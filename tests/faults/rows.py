@@ -92,6 +92,10 @@ class Scene:
         self._started.append(Started(*arguments, command=(*before, *of), env=self.env))
         return self._started[-1]
 
+    def last(self) -> Started:
+        """Give the command that was started last."""
+        return self._started[-1]
+
     def train(self, *arguments: str, before: Sequence[str] = ()) -> Started:
         """Start ``remap train`` until all is done."""
         return self.start("train", self.path, "--until-done", *arguments, before=before)
@@ -142,8 +146,11 @@ def went_on(scene: Scene, struck: Struck, not_by: Sequence[int] = ()) -> float:
         Processes that may train on without being heard.
     """
     models = {one.model for one in struck.inside}
+    command = scene.last()
 
     def again() -> bool:
+        if command.process.poll() is not None:
+            raise AssertionError(f"the command has ended:\n{command.end()}")
         return any(model in models for model, _ in scene.log.begun(struck.at, not_by))
 
     wait_for(again, "an interrupted model to go on", END_SECONDS)
