@@ -203,7 +203,11 @@ def _figures(model: Model) -> str:
 
 
 def darkness(
-    classes: Mapping[int, float], names: Sequence[str], item: int | None, chance: float
+    classes: Mapping[int, float],
+    names: Sequence[str],
+    item: int | None,
+    chance: float,
+    terms: Terms = LAYERS,
 ) -> dict[str, str]:
     """Say what darkness shows now: its title, and the words at both ends of its ramp.
 
@@ -211,7 +215,7 @@ def darkness(
     changes when another arrives.
     """
     if item is not None:
-        return {"title": "the image is", "low": "wrong", "high": "right"}
+        return {"title": f"the {terms.item} is", "low": "wrong", "high": "right"}
     ends = {"low": f"{chance:.2f}", "high": "1"}
     if not classes:
         return {"title": "accuracy", **ends}

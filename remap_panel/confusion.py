@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from remap_panel import theme
 from remap_panel.paint import paint
+from remap_ray.space.terms import LAYERS
 from remap_ray.study.metrics import class_accuracies, never_predicted
 
 __all__ = ["Confusion", "cells", "flags"]
@@ -80,7 +81,7 @@ class Confusion:
         self._hover = HoverTool(formatters={"@true": name, "@predicted": name})
         self.figure = self._figure()
 
-    def show(self, model: str, matrix: NDArray[np.int64]) -> None:
+    def show(self, model: str, matrix: NDArray[np.int64], items: str = LAYERS.items) -> None:
         """Show the matrix (classes, classes) of the model of that name."""
         written = len(self._names) <= LEGIBLE
         counts = [str(count) if count and written else "" for count in matrix.ravel().tolist()]
@@ -89,7 +90,7 @@ class Confusion:
         self._recall.data = {"true": np.arange(len(matrix)), "text": recall}
         self._never.data = {"predicted": np.flatnonzero(never_predicted(matrix))}
         self._hover.tooltips = (
-            f'<span style="font-size: 13px">Of the @total images of @true{{custom}}, {model} '
+            f'<span style="font-size: 13px">Of the @total {items} of @true{{custom}}, {model} '
             "labels @count as @predicted{custom}</span>"
         )
 

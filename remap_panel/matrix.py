@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from remap_panel import theme
+from remap_ray.space.terms import LAYERS
 from remap_ray.study.metrics import class_accuracies, never_predicted
 
 __all__ = ["MOST_CLASSES", "STYLE", "difference_html", "matrix_html", "share"]
@@ -87,6 +88,7 @@ def matrix_html(
     shares: bool = False,
     act: str = "",
     caption: str = "",
+    items: str = LAYERS.items,
 ) -> str:
     """Write a confusion matrix (classes, classes), rows true, as an HTML table.
 
@@ -116,7 +118,7 @@ def matrix_html(
                 continue
             text = share(count, total) if shares else f"{count}"
             words = (
-                f"Of the {total:,} images of {names[true]}, {model} labels {count:,} "
+                f"Of the {total:,} {items} of {names[true]}, {model} labels {count:,} "
                 f"({share(count, total)}) as {names[predicted]}"
             )
             tab = 0 if true * len(names) + predicted == stop else -1
@@ -137,7 +139,11 @@ def matrix_html(
 
 
 def difference_html(
-    first: NDArray[np.int64], second: NDArray[np.int64], names: Sequence[str], caption: str
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    names: Sequence[str],
+    caption: str,
+    items: str = LAYERS.items,
 ) -> str:
     """Write by how much the second matrix differs from the first, cell by cell.
 
@@ -154,7 +160,7 @@ def difference_html(
                 continue
             better = (change > 0) == (true == predicted)
             words = (
-                f"{names[true]} labelled as {names[predicted]}: {change:+,} images, "
+                f"{names[true]} labelled as {names[predicted]}: {change:+,} {items}, "
                 f"{'better' if better else 'worse'}"
             )
             shade = _shade(min(1.0, 4 * abs(change) / max(totals[true], 1)), better)

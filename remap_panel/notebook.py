@@ -8,12 +8,18 @@ panel-material-ui, which under a notebook takes its script from a distant host.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any, final
 from weakref import WeakSet
 
 import panel as pn
+from bokeh.document import Document
+from bokeh.model import Model
+from bokeh.models.ui.ui_element import UIElement
+from panel.io.notebook import patch_inline_stylesheets
+from panel.io.resources import set_resource_mode
 from panel.theme import Design
 from panel.viewable import Viewable, Viewer
 
@@ -74,6 +80,9 @@ TOLD = """
 p { margin: 0; padding: 0 2px; min-height: 1.4em; color: var(--remap-muted); font-size: 12.5px; }
 """
 
+WIDGETS = ("ipywidgets", "vscode")
+"""What Panel calls notebooks that show widgets of Jupyter's and no outputs of its own."""
+
 HEIGHTS = {"overview": 520, "drawer": 300, "queue": 420}
 """Heights in px of the views that fill their frame; others are as high as what they show."""
 
@@ -89,11 +98,43 @@ class NotebookState(ExplorerState):
 
 
 class Frame(pn.Column):
-    """A column that is told when the output it stood in is gone, as by a cell that is run again."""
+    """A column that is told when the output it stood in is gone, as by a cell that is run again.
+
+    Where a notebook shows Jupyter's widgets alone, as VS Code does, it is one.
+    """
 
     def __init__(self, *views: Any, **params: Any) -> None:
         super().__init__(*views, **params)
         self.when_gone: Callable[[], None] = lambda: None
+
+    def get_root(
+        self, doc: Document | None = None, comm: Any = None, preprocess: bool = True
+    ) -> Model:
+        """Make its Bokeh model; that of a widget has a document and all styles in it."""
+        if pn.config.comms not in WIDGETS:
+            return super().get_root(doc, comm, preprocess)
+        doc = doc or Document()
+        root = super().get_root(doc, comm, preprocess)
+        # Else the widget makes a document of its own, and what is sent goes to this one.
+        for old in doc.roots:
+            doc.remove_root(old)
+        doc.add_root(root)
+        for one in root.select({"type": UIElement}):
+            patch_inline_stylesheets(one)
+        return root
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        if pn.config.comms not in WIDGETS:
+            return super()._repr_mimebundle_(include, exclude)
+        with set_resource_mode("inline"):
+            widget = pn.ipywidget(self)
+        # Combined, of several messages of a table only the last would be heard.
+        widget.combine_events = False
+        if turns := KernelTurns.here():
+            hear = widget._sync_model  # noqa: SLF001 - it has no public name for its only hearer
+            widget.on_msg(hear, remove=True)
+            widget.on_msg(lambda *message: turns.take(partial(hear, *message)))
+        return widget._repr_mimebundle_(include=include, exclude=exclude), {}
 
     def _cleanup(self, root: Any = None) -> None:
         super()._cleanup(root)

@@ -11,6 +11,7 @@ from remap_panel.export_command import number
 from remap_panel.snac import SCALE, SIZES, draw, table
 from remap_panel.snac.drawing import DPI
 from remap_panel.snac.figure import Value
+from remap_ray.space.terms import LAYERS, Terms
 from remap_ray.study import Model, open_study
 
 __all__ = ["COLUMNS", "add_snac"]
@@ -23,7 +24,8 @@ COLUMNS: Mapping[str, Callable[[Model], Value]] = {
     "loss": lambda model: model.validation_loss,
     "parameters": lambda model: model.parameters,
     "flops": lambda model: model.flops,
-    "layers": lambda model: len(model.design.parts) + 1,
+    # The output layer is one; the classes of trees are no column.
+    "layers": lambda model: model.design.countable + model.design.ordered,
     "epochs": lambda model: model.epochs,
     "seconds": lambda model: round(model.seconds),
     "origin": lambda model: str(model.origin),
@@ -31,6 +33,13 @@ COLUMNS: Mapping[str, Callable[[Model], Value]] = {
     "changes": lambda model: model.words,
 }
 """What can stand beside the models of a figure; accuracy and loss are the validation part's."""
+
+SPOKEN: Mapping[str, Callable[[Terms], str]] = {
+    "parameters": lambda terms: terms.size,
+    "flops": lambda terms: terms.steps,
+    "layers": lambda terms: terms.parts,
+}
+"""What columns are headed by where a study's models are no networks."""
 
 
 def add_snac(commands: Any, say: Say) -> None:
@@ -68,6 +77,7 @@ def add_snac(commands: Any, say: Say) -> None:
         action="store_true",
         help="put layers that belong together below each other, and mark what differs",
     )
+    parser.add_argument("--fixed-height", action="store_true", help="draw all blocks equally high")
     parser.add_argument(
         "--own-scale",
         action="store_true",
@@ -82,15 +92,23 @@ def add_snac(commands: Any, say: Say) -> None:
 def _snac(given: argparse.Namespace, say: Say) -> int:
     with open_study(given.study) as study:
         models = [study.model(one) for one in given.models]
-        name = study.name
-    options = {"sizes": given.sizes, "fold": given.fold, "legend": given.legend}
+        name, terms = study.name, study.data.terms
+    options = {
+        "sizes": given.sizes,
+        "fold": given.fold,
+        "legend": given.legend,
+        "fixed_height": given.fixed_height,
+    }
     if len(models) == 1 and not (given.columns or given.own_scale):
         title = f"{name} {models[0].name}" if given.title is None else given.title
         drawing = draw(models[0], given.size or "large", title, **options)
     else:
         drawing = table(
             models,
-            columns={one: [COLUMNS[one](model) for model in models] for one in given.columns},
+            columns={
+                headed(one, terms): [COLUMNS[one](model) for model in models]
+                for one in given.columns
+            },
             size=given.size or "medium",
             title=name if given.title is None else given.title,
             scale=None if given.own_scale else SCALE,
@@ -99,6 +117,11 @@ def _snac(given: argparse.Namespace, say: Say) -> int:
         )
     say(str(drawing.save(given.output, dpi=given.dpi)))
     return 0
+
+
+def headed(column: str, terms: Terms) -> str:
+    """Give the heading of a column, in the words of what a study's models are made of."""
+    return column if terms is LAYERS or column not in SPOKEN else SPOKEN[column](terms)
 
 
 def _columns(text: str) -> tuple[str, ...]:

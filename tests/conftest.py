@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from remap_ray.study import Study
 from tests import laws, synthetic
+from tests.official_files import Site, serving
 from tests.processes import REMAP, Started
 
 # Ray's workers step back behind all others: on a busy machine tests would wait minutes for them.
@@ -34,6 +35,14 @@ def toy_study_full(tmp_path: Path) -> Iterator[Study]:
     """A study with 30 trained and mapped models and three waiting ones."""
     with synthetic.full_study(tmp_path / "toy") as study:
         yield study
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A web site on this machine that may break off."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving() as found:
+        yield found
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ MEASURES = Size("editor", 40, 40, 0, 16, 84, 40, 3.5, 1, 4, 1.35, 1.35, 2.1)
 PALETTE = Size("palette", 26, 26, 0, 30, 30, 30, 3, 1, 4, 1, 1, 1.8)
 """Blocks in the palette, where no tensor has a size yet."""
 
-SHORT = 7
+SHORT = 6
 """Letters of a name that fit under a block."""
 
 Grids: TypeAlias = Mapping[str, Mapping[str, Sequence[Value]]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal, TypeAlias, final
@@ -44,7 +44,7 @@ def table_svg(
     _check(architectures, look, labels, columns, align)
     narrow = any(look.is_long(one) for one in architectures)
     look = replace(look, narrow=narrow, tight=True)
-    strips = _strips(architectures, look, align)
+    strips, differences = _strips(architectures, look, align)
     font = look.size.text
     space, pad = round(font * 1.6), round(font * 0.7)
 
@@ -85,7 +85,7 @@ def table_svg(
         y += 1
     if legend:
         y = ceil(y + pad * 1.4)
-        body, wide, high = _explained(architectures, look, align, width)
+        body, wide, high = _explained(architectures, look, differences, width)
         parts.append(f'<g transform="translate(0 {y})">{body}</g>')
         width, y = max(width, wide), y + high
     said = [title] if title else []
@@ -126,17 +126,16 @@ def _placed(
 
 
 def _explained(
-    architectures: Sequence[Design], look: Look, align: str, width: int
+    architectures: Sequence[Design], look: Look, differences: Collection[str], width: int
 ) -> tuple[str, int, int]:
     """Give the legend of a figure: of what occurs in it, and of nothing else."""
-    compared = align == "structure" and len(architectures) > 1
     return legend_body(
         look.size,
         kinds_of(architectures),
         max(width, LEGEND_WIDTH),
         None if look.fixed_height else look.scale,
         folded=any(run.times > 1 for one in architectures for run in look.shown(one)),
-        differences=tuple(DIFFERENCES) if compared else (),
+        differences=[one for one in DIFFERENCES if one in differences],
     )
 
 
@@ -167,9 +166,12 @@ def _check(
         )
 
 
-def _strips(architectures: Sequence[Design], look: Look, align: str) -> list[Strip]:
+def _strips(
+    architectures: Sequence[Design], look: Look, align: str
+) -> tuple[list[Strip], frozenset[str]]:
+    """Draw the chips, and give the differences that are marked in them."""
     if align == "left" or len(architectures) == 1:
-        return [strip(one, look) for one in architectures]
+        return [strip(one, look) for one in architectures], frozenset()
     # The structural distance takes numba and more; a chip alone needs none of it.
     from remap_panel.alignment import align as aligned  # noqa: PLC0415
 
@@ -179,10 +181,11 @@ def _strips(architectures: Sequence[Design], look: Look, align: str) -> list[Str
         step = max(step, *(label_room(shape, look.size.label) for shape in shapes))
     look = replace(look, step=step + look.size.gap)
     found = aligned(architectures)
-    return [
+    strips = [
         strip(one, look, place.columns, place.differences)
         for one, place in zip(architectures, found, strict=True)
     ]
+    return strips, frozenset(mark for place in found for mark in place.differences)
 
 
 def _written(value: Value) -> str:

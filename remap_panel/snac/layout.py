@@ -152,6 +152,9 @@ class Block:
         that is not known.
     parameters
         Its trainable parameters; 0 where the shape is not known.
+    placed
+        Whether it stands in a row that data goes through: where it stands and what leaves it
+        then say what it is, and nothing otherwise.
     """
 
     index: int
@@ -165,6 +168,7 @@ class Block:
     words: str
     shape: Shape
     parameters: int
+    placed: bool = True
 
     @property
     def values(self) -> int:
@@ -174,6 +178,8 @@ class Block:
     @property
     def tooltip(self) -> str:
         """What the block is, such as ``0: Conv(16, 3x3) -> 16x26x26, 160 parameters``."""
+        if not self.placed:
+            return self.words
         place = OUTPUT if self.style == OUTPUT else f"{self.index}"
         text = f"{place}: {self.words} -> {'x'.join(map(str, self.shape))}"
         return text + (f", {self.parameters:,} parameters" if self.parameters else "")
@@ -287,6 +293,7 @@ def arrange(
                 words=layer.words,
                 shape=leaving,
                 parameters=layer.parameter_count(entering) if leaving else 0,
+                placed=layer.placed,
             )
         )
     return Chip(measures, scale, made[-1].x + width, full, tuple(made))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from math import ceil, floor, log10
 from typing import final
@@ -42,7 +43,13 @@ OTHERS_IN_WORDS: Mapping[str, str] = {
 }
 """The same for what models of other spaces are made of."""
 
+OTHERS_OUTPUT = "a score for each class"
+"""What the output's block is called in a legend without any layer."""
+
 IN_WORDS: Mapping[str, str] = {**OTHERS_IN_WORDS, **KINDS_IN_WORDS}
+
+HEIGHTS = "height: values that leave a layer, on a log scale"
+OTHERS_HEIGHTS = "height: how many (trees, leaves, bins, classes), on a log scale"
 
 LEGEND_WIDTH = 520
 """Width in px that a legend fills before it begins a new line, unless its figure is wider."""
@@ -78,7 +85,7 @@ def legend_svg(
     if unknown := sorted(asked - IN_WORDS.keys()):
         raise InvalidRequest(f"a legend has no {unknown[0]!r}; choose of {', '.join(IN_WORDS)}")
     body, wide, high = legend_body(size, asked, width, scale)
-    said = ", ".join(words for kind, words in IN_WORDS.items() if kind in asked)
+    said = ", ".join(words for kind, words in _in_words(asked).items() if kind in asked)
     return f"{root(wide, high, f'Legend: {said}', MARGIN)}{body}</svg>"
 
 
@@ -127,7 +134,7 @@ def _example(kind: str) -> tuple[Part, bool]:
 
 def legend_body(
     size: Size,
-    kinds: Collection[str],
+    kinds: AbstractSet[str],
     width: int,
     scale: Scale | None,
     *,
@@ -156,7 +163,7 @@ def legend_body(
 
     entries = [
         entry(symbol(kind, size, 0, (high - size.equal) / 2), size.width, words)
-        for kind, words in IN_WORDS.items()
+        for kind, words in _in_words(kinds).items()
         if kind in kinds
     ]
     if folded:
@@ -189,7 +196,8 @@ def legend_body(
         widest = max(widest, x - apart)
         y += high
     if scale is not None:
-        drawn, across, tall = _heights(size, scale)
+        words = OTHERS_HEIGHTS if _has_no_layer(kinds) else HEIGHTS
+        drawn, across, tall = _heights(size, scale, words)
         y += font
         parts.append(f'<g transform="translate(0 {y})">{drawn}</g>')
         widest = max(widest, across)
@@ -197,7 +205,16 @@ def legend_body(
     return "".join(parts), ceil(widest), y
 
 
-def _heights(size: Size, scale: Scale) -> tuple[str, float, int]:
+def _has_no_layer(kinds: AbstractSet[str]) -> bool:
+    """Say whether a legend is one of models of another space alone."""
+    return bool(OTHERS_IN_WORDS.keys() & kinds) and kinds <= {OUTPUT, *OTHERS_IN_WORDS}
+
+
+def _in_words(kinds: AbstractSet[str]) -> Mapping[str, str]:
+    return {**IN_WORDS, OUTPUT: OTHERS_OUTPUT} if _has_no_layer(kinds) else IN_WORDS
+
+
+def _heights(size: Size, scale: Scale, words: str) -> tuple[str, float, int]:
     """Draw blocks of some heights beside what they mean."""
     font = size.text
     first, last = ceil(log10(scale.low)), floor(log10(scale.high))
@@ -206,7 +223,6 @@ def _heights(size: Size, scale: Scale) -> tuple[str, float, int]:
     heights = [size.least + round(scale.share(one) * (size.most - size.least)) for one in shown]
     tall = max(*heights, ceil(font * 1.3))
     line = tall / 2 + font * 0.35
-    words = "height: values that leave a layer, on a log scale"
     parts = [lettered(words, 0, line, font)]
     at: int = ceil(text_width(words, font)) + font
     boxes = []

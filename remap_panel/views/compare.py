@@ -58,7 +58,8 @@ def chips_html(found: Sequence[Compared]) -> str:
     signs = " · ".join(f"{sign} {name}" for name, sign in SIGNS.items())
     return (
         f'<div class="chips" data-scroll="chips">{"".join(rows)}</div>'
-        f'<p class="hint">Layers below each other are those that the structural distance matches. '
+        f'<p class="hint">{wording.parts(found[0].model.terms)} below each other are those that '
+        "the structural distance matches. "
         f"{signs}, against {found[0].model.name}</p>"
     )
 
@@ -136,13 +137,16 @@ def matrices_html(found: Sequence[Compared], other: int, names: Sequence[str]) -
             f'{head}<p class="hint">More than {matrix.MOST_CLASSES} classes are too many to put '
             "side by side; the inspector shows each model's matrix.</p>"
         )
+    items = one.model.terms.items
     shown = [
-        matrix.matrix_html(each.matrix, names, each.model.name, caption=each.model.name)
+        matrix.matrix_html(
+            each.matrix, names, each.model.name, caption=each.model.name, items=items
+        )
         for each in (first, one)
         if each.matrix is not None
     ]
     caption = f"{one.model.name} − {first.model.name}"
-    shown.append(matrix.difference_html(first.matrix, one.matrix, names, caption))
+    shown.append(matrix.difference_html(first.matrix, one.matrix, names, caption, items))
     return (
         f'{head}<div class="matrices">{"".join(shown)}</div><p class="hint">In the difference, '
         f"blue is where {one.model.name} is better, orange where it is worse</p>"

@@ -356,7 +356,7 @@ class Generate(Viewer):
             chosen = (set(settings.kinds) or known) - {name}
             chosen |= {name} & known if ticked == "true" else set()
             if not chosen:
-                state.complain("new layers must be of some kind: leave one ticked")
+                state.complain(f"new {model.terms.parts} must be of some kind: leave one ticked")
             made = settings.setting(
                 model.number, kinds=frozenset() if chosen == known else frozenset(chosen)
             )

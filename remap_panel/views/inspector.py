@@ -86,7 +86,8 @@ def wishes(model: Model, snapshot: Snapshot) -> str:
         more = "1 epoch" if model.wanted_epochs == 1 else f"{model.wanted_epochs} epochs"
         label = f"queue {model.name} again for {more} more, from where it ended"
         said.append(button(f"Train {more} longer", "longer", model.wanted_epochs, label=label))
-        label = f"write {model.name} as PyTorch source, weights, ONNX and a card"
+        form = "PyTorch source, weights, ONNX" if model.terms is LAYERS else "source, trees"
+        label = f"write {model.name} as {form} and a card"
         said.append(button("Export", "export", model.number, label=label))
     label = f"make children of {model.name}: ablations, variations, handcrafts"
     said.append(button("Use as baseline", "baseline", label=label))
@@ -321,7 +322,7 @@ class Inspector(Viewer):
         self._counts = confusion_matrix(study.validation_labels, self._labels, len(self._names))
         self._picture.visible = self._many
         if self._many:
-            self.confusion.show(model.name, self._counts)
+            self.confusion.show(model.name, self._counts, model.terms.items)
         self._draw_matrix(model)
 
     def _show_export(self) -> None:
@@ -333,10 +334,15 @@ class Inspector(Viewer):
         counts = self._counts
         words = matrix_words(model, flags(counts, self._names), int(counts.sum()))
         if self._many:
-            self.matrix.html = words + confusions_html(counts, self._names, model.name)
+            self.matrix.html = words + confusions_html(counts, self._names, model)
         else:
             table = matrix.matrix_html(
-                counts, self._names, model.name, shares=self._shares, act="cell"
+                counts,
+                self._names,
+                model.name,
+                shares=self._shares,
+                act="cell",
+                items=model.terms.items,
             )
             self.matrix.html = f"{words}{UNITS}{table}"
         self._press()
@@ -411,7 +417,7 @@ def matrix_words(model: Model, never: Sequence[str], images: int) -> str:
     )
 
 
-def confusions_html(counts: NDArray[np.int64], names: Sequence[str], model: str) -> str:
+def confusions_html(counts: NDArray[np.int64], names: Sequence[str], model: Model) -> str:
     """Give the HTML of the cells beside the diagonal that hold most, where a table is too large."""
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
@@ -421,7 +427,8 @@ def confusions_html(counts: NDArray[np.int64], names: Sequence[str], model: str)
         if not wrong[true, predicted]:
             break
         words = f"{names[true]} → {names[predicted]}: {wrong[true, predicted]:,}"
-        label = f"Images of {names[true]} that {model} labels as {names[predicted]}"
+        items = model.terms.items.capitalize()
+        label = f"{items} of {names[true]} that {model.name} labels as {names[predicted]}"
         rows.append(button(words, "cell", f"{true},{predicted}", label=label, toggle=True))
     return f'<div class="row">{"".join(rows)}</div>'
 

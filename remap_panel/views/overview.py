@@ -206,7 +206,7 @@ class Overview(Viewer):
         )
         values["preview"] = self._preview()
         values["darkness"] = captions.darkness(
-            state.weighing, self._names, state.item, self._chance
+            state.weighing, self._names, state.item, self._chance, state.study.data.terms
         )
         values["front"] = list(state.judged.front)
         values["kept"] = list(self._drawn.drawer_numbers)

@@ -5,22 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
-import threading
-import time
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
 
 from remap_ray.cluster.plan import Wanted, check_local, with_wishes
-from remap_ray.errors import InvalidRequest, StudyBusy, StudyReadOnly
-from remap_ray.study import Holder, Study, announce, withdraw
+from remap_ray.errors import InvalidRequest, StudyReadOnly
+from remap_ray.study import Holder, Study, announce_in_turn, withdraw
 
 __all__ = ["run_queue", "set_environment"]
-
-DYING_SECONDS = 30.0
-"""How long a scheduler may take to notice that its command was killed, on a busy machine."""
-
-LOOK_SECONDS = 0.1
 
 
 def run_queue(
@@ -61,7 +54,7 @@ def run_queue(
             raise StudyReadOnly(study.path)
         wanted = with_wishes(wanted, study.wished())
         _check_wished(wanted, path)
-        _announce(study, me)
+        announce_in_turn(study, me)
         store = _store_bytes(study)
     try:
         set_environment(wanted)
@@ -71,18 +64,6 @@ def run_queue(
     finally:
         with Study.open(path) as study:
             withdraw(study, me)
-
-
-def _announce(study: Study, me: Holder) -> None:
-    """Announce that the study will be trained, once the scheduler of a killed command has ended."""
-    last, pause = time.monotonic() + DYING_SECONDS, threading.Event()
-    while True:
-        try:
-            return announce(study, me)
-        except StudyBusy as error:
-            if not error.ends or time.monotonic() >= last:
-                raise
-        pause.wait(LOOK_SECONDS)
 
 
 def _check_wished(wanted: Wanted, path: Path) -> None:

@@ -18,7 +18,7 @@ from torch import nn
 
 from remap_ray.errors import DataError, InvalidRequest, RemapError
 from remap_ray.export import onnx_file, trees
-from remap_ray.export.card import card
+from remap_ray.export.card import PICTURE, card, confusions
 from remap_ray.export.measured import held_out, latency, measured
 from remap_ray.export.source import source
 from remap_ray.recipe import Recipe
@@ -103,7 +103,7 @@ def export_model(
     folder = Path(folder).expanduser().absolute()
     _check_free(folder)
     if isinstance(model.design, BoostedTrees):
-        return _trees(study, model, model.design, folder, picture, test=test, onnx=onnx)
+        return _trees(study, model, model.design, folder, picture, progress, test=test, onnx=onnx)
     weights, network = _weights(study, model)
     classes = study.data.class_names
     if test:
@@ -123,7 +123,7 @@ def export_model(
         "architecture.json": (json.dumps(model.architecture.to_dict(), indent=2) + "\n").encode(),
     }
     if picture:
-        files["snac.svg"] = picture.encode()
+        files[PICTURE] = picture.encode()
     says = "No ONNX file was asked for."
     if onnx is None and not onnx_file.is_there():
         says = "No ONNX file: its libraries are not installed (`remap-nas[export]`)."
@@ -138,6 +138,7 @@ def export_model(
         )
     progress("it is measured")
     found = None if part is None else measured(network, seen, len(classes))
+    files |= confusions(found, classes)
     files["README.md"] = card(
         study,
         model,
@@ -145,6 +146,7 @@ def export_model(
         latency=latency(network, seen.images[:1]),
         weights_bytes=len(weights),
         processor=_processor(),
+        files=files,
         onnx=says,
         torch_version=torch.__version__,
     ).encode()
@@ -158,6 +160,7 @@ def _trees(
     design: BoostedTrees,
     folder: Path,
     picture: str,
+    progress: Callable[[str], None],
     *,
     test: bool,
     onnx: bool | None,
@@ -166,11 +169,11 @@ def _trees(
         raise InvalidRequest(
             f"{model.name} is made of trees, of which no ONNX file is written; leave --onnx out"
         )
+    weights = _bytes(study, model)
+    progress("its data are loaded")
     files, accuracy = trees.files_of(
-        study, model, design, _bytes(study, model), test=test, processor=_processor()
+        study, model, design, weights, picture, test=test, processor=_processor()
     )
-    if picture:
-        files["snac.svg"] = picture.encode()
     _write(folder, files)
     return Exported(folder, tuple(files), accuracy, "No ONNX file: it is made of trees.")
 
@@ -215,7 +218,7 @@ def _seen(part: Part, recipe: Recipe) -> Tensors:
 
 @torch.inference_mode()
 def _try_source(text: str, network: nn.Sequential, raw: torch.Tensor, seen: torch.Tensor) -> None:
-    names: dict[str, Any] = {"__name__": "model"}
+    names: dict[str, Any] = {"__name__": "model", "__file__": "model.py"}
     # Our own text of a moment ago, with every foreign name in it as a literal.
     exec(compile(text, "model.py", "exec"), names)  # noqa: S102
     again = names["Network"]()

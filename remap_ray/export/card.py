@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Collection, Mapping, Sequence
 
 from remap_ray.export.measured import Latency, Tested
 from remap_ray.recipe import Recipe
 from remap_ray.study import Model, Study
 from remap_ray.version import VERSION
 
-__all__ = ["accuracy_section", "card", "escaped", "lineage", "lineage_list", "table"]
+__all__ = [
+    "CONFUSION",
+    "PICTURE",
+    "accuracy_section",
+    "card",
+    "confusions",
+    "escaped",
+    "files_list",
+    "head",
+    "lineage",
+    "lineage_list",
+    "table",
+]
+
+PICTURE = "snac.svg"
+
+CONFUSION = "confusion.csv"
+"""Takes the confusion matrix where the card has no room for it."""
 
 WIDEST = 20
 """Classes up to which the confusion matrix stands in the card."""
+
+FILES: Mapping[str, str] = {
+    "model.py": "the network, which needs only torch (and safetensors for its weights)",
+    "weights.safetensors": "its weights",
+    "architecture.json": "the layers, as REMAP reads them",
+}
 
 
 def lineage(study: Study, number: int) -> list[Model]:
@@ -31,6 +56,7 @@ def card(
     latency: Latency,
     weights_bytes: int,
     processor: str,
+    files: Collection[str],
     onnx: str,
     torch_version: str,
 ) -> str:
@@ -42,6 +68,8 @@ def card(
         What it does with the test part, or None where that was not measured.
     processor
         What the latency was measured on, in words.
+    files
+        Names of all that is written beside the card.
     onnx
         What is to be said of the ONNX file, one sentence.
     """
@@ -49,7 +77,7 @@ def card(
     architecture = model.architecture
     channels, height, width = data.input_shape
     parts = [
-        f"# {escaped(study.name)} {model.name}",
+        *head(study, model, files),
         (
             f"An image classifier with {model.parameters:,} parameters, found and exported with "
             f"REMAP {VERSION}."
@@ -86,17 +114,13 @@ def card(
             f"{model.epochs} epochs of Adam, batches of {recipe.batch_size}, learning rate "
             f"{recipe.learning_rate:g} times {recipe.decay:g} after each epoch, seed {model.seed}"
             f"{f'; {escaped(model.stopped)}' if model.stopped else ''}. "
-            f"{_images(recipe, data.dtype)}"
+            f"{_images(recipe, data.dtype)}: `model.py` "
+            f"{'and the ONNX file see' if 'model.onnx' in files else 'sees'} to that."
         ),
         "## How it was found",
         lineage_list(study, model),
         "## Files",
-        (
-            "- `model.py`: the network, which needs only torch (and safetensors for its weights).\n"
-            "- `weights.safetensors`: its weights.\n"
-            "- `architecture.json`: the layers, as REMAP reads them.\n"
-            f"- `snac.svg`: its picture.\n- {onnx}"
-        ),
+        files_list(FILES, files, onnx),
         "## What is not known",
         (
             "The accuracy is that of one training with one seed on one division of the data. "
@@ -120,7 +144,37 @@ def _images(recipe: Recipe, dtype: str) -> str:
         else ""
     )
     changed = f"{recipe.words} " if recipe.words else ""
-    return f"{changed}{as_given}{standardized}: `model.py` and the ONNX file see to that."
+    return f"{changed}{as_given}{standardized}"
+
+
+def head(study: Study, model: Model, files: Collection[str]) -> list[str]:
+    """Write how a card begins: its title, and the picture where there is one."""
+    title = f"# {escaped(study.name)} {model.name}"
+    return [title, f"![{model.name}]({PICTURE})"] if PICTURE in files else [title]
+
+
+def files_list(known: Mapping[str, str], files: Collection[str], last: str) -> str:
+    """Write what lies beside a card as a list; ``last`` is a sentence that ends it."""
+    known = {
+        **known,
+        PICTURE: "its picture",
+        CONFUSION: "the confusion matrix of the test part, rows true",
+    }
+    lines = [f"- `{name}`: {words}." for name, words in known.items() if name in files]
+    return "\n".join([*lines, f"- {last}"])
+
+
+def confusions(tested: Tested | None, names: Sequence[str]) -> dict[str, bytes]:
+    """Give the file of a confusion matrix for which a card has no room; none where it has."""
+    if tested is None or len(names) <= WIDEST:
+        return {}
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["", *names])
+    writer.writerows(
+        [name, *row] for name, row in zip(names, tested.confusion.tolist(), strict=True)
+    )
+    return {CONFUSION: text.getvalue().encode()}
 
 
 def accuracy_section(
@@ -157,6 +211,8 @@ def accuracy_section(
                 ],
             ),
         ]
+    else:
+        parts.append(f"Its confusion matrix is `{CONFUSION}`.")
     return "\n\n".join(parts)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -61,6 +63,20 @@ class _Whole(nn.Module):
         return logits
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter from telling of its own deprecated ways, and that it misses torchvision."""
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+
+
 def onnx_bytes(
     network: nn.Sequential,
     images: torch.Tensor,
@@ -100,9 +116,7 @@ def onnx_bytes(
     whole = _Whole(network, standardizer(channels, "cpu")).eval()
     file = io.BytesIO()
     batch = torch.export.Dim("batch", min=1)
-    with warnings.catch_warnings():
-        # The exporter warns of its own deprecated ways.
-        warnings.simplefilter("ignore")
+    with _quiet():
         program: Any = torch.onnx.export(
             whole,
             (images[:2] if len(images) > 1 else images,),

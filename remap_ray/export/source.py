@@ -21,12 +21,13 @@ _MODULE = Template('''\
 
 Needs torch, and safetensors to read the weights:
 
-    network = load("weights.safetensors")
+    network = load()  # weights.safetensors beside this file
     logits = network(prepare(images))  # (N, $channels, $height, $width), as in the data set
     names = [CLASSES[k] for k in logits.argmax(1).tolist()]
 """
 
 from collections import OrderedDict
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -59,7 +60,7 @@ def prepare(images: torch.Tensor) -> torch.Tensor:
 $standardize    return scaled.contiguous(memory_format=torch.channels_last)
 
 
-def load(path: str = "weights.safetensors") -> Network:
+def load(path: str | Path = Path(__file__).with_name("weights.safetensors")) -> Network:
     """Build the network with its trained weights, in evaluation mode."""
     from safetensors.torch import load_file
 

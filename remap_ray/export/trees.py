@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import Collection
 from statistics import median
 from typing import Any
 
@@ -12,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from remap_ray.errors import DataError
-from remap_ray.export.card import accuracy_section, escaped, lineage_list, table
+from remap_ray.export.card import (
+    PICTURE,
+    accuracy_section,
+    confusions,
+    escaped,
+    files_list,
+    head,
+    lineage_list,
+    table,
+)
 from remap_ray.export.measured import Latency, Tested
 from remap_ray.space import BoostedTrees
 from remap_ray.study import Model, Study
@@ -25,6 +35,12 @@ from remap_ray.version import VERSION
 __all__ = ["TREES", "files_of", "source"]
 
 TREES = "trees.npz"
+
+FILES = {
+    "model.py": "the model, which needs only numpy",
+    TREES: "its trees",
+    "architecture.json": "its settings and columns, as REMAP reads them",
+}
 
 RUNS = 200
 
@@ -109,7 +125,14 @@ def source(design: BoostedTrees, title: str, classes: list[str], columns: list[s
 
 
 def files_of(
-    study: Study, model: Model, design: BoostedTrees, weights: bytes, *, test: bool, processor: str
+    study: Study,
+    model: Model,
+    design: BoostedTrees,
+    weights: bytes,
+    picture: str = "",
+    *,
+    test: bool,
+    processor: str,
 ) -> tuple[dict[str, bytes], float | None]:
     """Give the files of a trained model, and its accuracy on the test part where it is measured.
 
@@ -146,8 +169,13 @@ def files_of(
         "model.py": text.encode(),
         TREES: arrays,
         "architecture.json": (json.dumps(design.to_dict(), indent=2) + "\n").encode(),
-        "README.md": _card(study, model, design, forest, tested, took, processor).encode(),
+        **confusions(tested, study.data.class_names),
     }
+    if picture:
+        files[PICTURE] = picture.encode()
+    files["README.md"] = _card(
+        study, model, design, forest, tested, took, processor, files
+    ).encode()
     return files, None if tested is None else tested.accuracy
 
 
@@ -182,11 +210,12 @@ def _card(
     tested: Tested | None,
     latency: Latency,
     processor: str,
+    files: Collection[str],
 ) -> str:
     data = study.data
     columns = ", ".join(map(escaped, design.columns))
     parts = [
-        f"# {escaped(study.name)} {model.name}",
+        *head(study, model, files),
         (
             f"A classifier of table rows: {forest.trees:,} boosted trees with {forest.leaves:,} "
             f"leaves, found and exported with REMAP {VERSION}."
@@ -223,11 +252,7 @@ def _card(
         "## How it was found",
         lineage_list(study, model),
         "## Files",
-        (
-            f"- `model.py`: the model, which needs only numpy.\n- `{TREES}`: its trees.\n"
-            "- `architecture.json`: its settings and columns, as REMAP reads them.\n"
-            "- `snac.svg`: its picture.\n- No ONNX file: that is written of networks alone."
-        ),
+        files_list(FILES, files, "No ONNX file: that is written of networks alone."),
         "## What is not known",
         (
             "The accuracy is that of one training with one seed on one division of the data. "

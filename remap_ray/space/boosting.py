@@ -190,6 +190,7 @@ class Classes(Part):
     word = "classes"
     letter = "D"
     edits = frozenset({"prepend"})
+    placed = False
 
     classes: int = whole(None, low=2)
 

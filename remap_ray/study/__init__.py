@@ -2,7 +2,14 @@
 
 from remap_ray.study.drafts import draft_of, keep_draft, space_of
 from remap_ray.study.holder import Holder
-from remap_ray.study.lease import Lease, announce, announced, take_lease, withdraw
+from remap_ray.study.lease import (
+    Lease,
+    announce,
+    announce_in_turn,
+    announced,
+    take_lease,
+    withdraw,
+)
 from remap_ray.study.queue import duration, pace_of, reasons, seconds_left
 from remap_ray.study.records import (
     MAPS,
@@ -43,6 +50,7 @@ __all__ = [
     "Watch",
     "Wished",
     "announce",
+    "announce_in_turn",
     "announced",
     "draft_of",
     "duration",

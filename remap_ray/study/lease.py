@@ -6,6 +6,8 @@ model that another lease claimed, or that was finished since, changes nothing.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +26,12 @@ from remap_ray.study.records import LEGAL, Epoch, Layout, Model, Placement, Stat
 from remap_ray.study.study import Study
 from remap_ray.study.wishes import find
 
-__all__ = ["Lease", "announce", "announced", "take_lease", "withdraw"]
+__all__ = ["Lease", "announce", "announce_in_turn", "announced", "take_lease", "withdraw"]
+
+DYING_SECONDS = 30.0
+"""How long a scheduler may take to notice that its command was killed, on a busy machine."""
+
+LOOK_SECONDS = 0.1
 
 CANCELLED = "cancelled while training"
 
@@ -67,6 +74,24 @@ def announce(study: Study, holder: Holder) -> None:
         connection.execute(insert(schema.lease).values(id=1, **nobody, **values))
 
 
+def announce_in_turn(study: Study, holder: Holder) -> None:
+    """Announce, as `announce` does, once the scheduler of a killed command has ended.
+
+    Raises
+    ------
+    StudyBusy
+        Another scheduler is alive, and belongs to a living command or does not end.
+    """
+    last, pause = time.monotonic() + DYING_SECONDS, threading.Event()
+    while True:
+        try:
+            return announce(study, holder)
+        except StudyBusy as error:
+            if not error.ends or time.monotonic() >= last:
+                raise
+        pause.wait(LOOK_SECONDS)
+
+
 def withdraw(study: Study, holder: Holder) -> None:
     """Take back what `announce` said, where nothing came of it."""
     with study.unnumbered() as connection:
@@ -78,7 +103,7 @@ def withdraw(study: Study, holder: Holder) -> None:
 @contextmanager
 def announced(study: Study, holder: Holder) -> Iterator[None]:
     """Announce that a study will be trained, for as long as the block runs or nobody does so."""
-    announce(study, holder)
+    announce_in_turn(study, holder)
     try:
         yield
     finally:

@@ -8,18 +8,18 @@ from __future__ import annotations
 import os
 import tarfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, final
+from types import MappingProxyType
+from typing import IO
 
 import numpy as np
 
 from remap_ray.errors import DataError
-from remap_ray.training.download import Progress, fetch, quiet
+from remap_ray.training.download import Progress, quiet
 from remap_ray.training.parts import DataSet, Images, Labels, Part, divide, take
-from remap_ray.training.places import Places, found_or_fetched
+from remap_ray.training.places import Origin, Places, found_or_downloaded
 
-__all__ = ["ARCHIVE", "CLASS_NAMES", "FILES", "NAME", "OFFICIAL", "Origin", "load", "read"]
+__all__ = ["ARCHIVE", "CLASS_NAMES", "FILES", "NAME", "OFFICIAL", "is_here", "load", "read"]
 
 NAME = "cifar10"
 
@@ -55,18 +55,9 @@ WAYS_OUT = (
 )
 
 
-@final
-@dataclass(frozen=True)
-class Origin:
-    """Where the archive can be downloaded, and its SHA-256."""
-
-    address: str
-    sha256: str
-
-
 OFFICIAL = Origin(
-    f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}",
-    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    "https://www.cs.toronto.edu/~kriz/",
+    MappingProxyType({ARCHIVE: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}),
 )
 
 
@@ -92,12 +83,13 @@ def load(
     DataError
         Where it is nowhere and cannot be downloaded, or is damaged.
     """
-
-    def fetch_into(folder: Path) -> None:
-        fetch(origin.address, folder / ARCHIVE, origin.sha256, progress=progress)
-
     places = places or Places.of(NAME)
-    return read(found_or_fetched("CIFAR-10", places, is_here, fetch_into, WAYS_OUT), seed, NAME)
+    folder = found_or_downloaded("CIFAR-10", places, origin, _missing, progress, WAYS_OUT)
+    return read(folder, seed, NAME)
+
+
+def _missing(folder: Path) -> list[str]:
+    return [] if is_here(folder) else [ARCHIVE]
 
 
 def is_here(folder: Path) -> bool:

@@ -7,11 +7,13 @@ import hashlib
 import http.client
 import logging
 import os
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import TypeAlias
 
 from remap_ray.errors import DataError
 
@@ -63,6 +65,75 @@ def fetch(
         content is another one, or ``target`` cannot be written. What broke off is kept for
         the next attempt; what is wrong is not.
     """
+
+    def settle(file: FileIO, partial: Path) -> None:
+        file.seek(0)
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != sha256:
+            raise DataError(
+                f"what {url} sent is not the expected file: its SHA-256 is {found}, "
+                f"expected {sha256}",
+                target,
+            )
+        partial.replace(target)
+
+    _fetch(url, target, None, lambda: _is_whole(target, sha256), settle, timeout, progress)
+
+
+def fetch_start(
+    url: str,
+    count: int,
+    target: Path,
+    make: Callable[[bytes], bytes],
+    *,
+    timeout: float = SILENCE,
+    progress: Progress = quiet,
+) -> None:
+    """Download the first ``count`` bytes of ``url``, or all where there are fewer, for ``target``.
+
+    They are kept and gone on with as by `fetch`. A target that is there is left as it is.
+
+    Parameters
+    ----------
+    make
+        Makes what is written of what was sent. It raises `DataError` where that is wrong, and
+        nothing of it is kept then.
+
+    Raises
+    ------
+    DataError
+        As `fetch`.
+    """
+
+    def settle(file: FileIO, partial: Path) -> None:
+        file.seek(0)
+        # Not into the same file: half of it would be gone on with as if it had been sent.
+        made = target.with_name(f".{target.name}.made")
+        made.write_bytes(make(file.read(count)))
+        made.replace(target)
+        partial.unlink()
+
+    _fetch(url, target, count, target.exists, settle, timeout, progress)
+
+
+def _fetch(
+    url: str,
+    target: Path,
+    count: int | None,
+    is_done: Callable[[], bool],
+    settle: Callable[[FileIO, Path], None],
+    timeout: float,
+    progress: Progress,
+) -> None:
+    """Download ``count`` bytes, or all, beside ``target``, and have ``settle`` make it of them.
+
+    Parameters
+    ----------
+    is_done
+        Whether the target is there and needs nothing.
+    settle
+        Takes the file and its path, and puts it at the target.
+    """
     _check_address(url, target)
     _log.info("downloading %s to %s", url, target)
     partial = target.with_name(f".{target.name}.part")
@@ -79,61 +150,22 @@ def fetch(
                 # Whoever held the lock has finished, or thrown away what was wrong.
                 if target.exists():
                     return None
-                return fetch(url, target, sha256, timeout=timeout, progress=progress)
-            if _is_whole(target, sha256):
+                return _fetch(url, target, count, is_done, settle, timeout, progress)
+            if is_done():
                 # Another has finished between our caller's look and our lock.
                 partial.unlink(missing_ok=True)
                 return None
-            _transfer(url, file, timeout, progress, target.name)
+            _transfer(url, file, count, timeout, progress, target.name)
             os.fsync(file.fileno())
-            file.seek(0)
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != sha256:
+            try:
+                settle(file, partial)
+            except DataError:
                 partial.unlink(missing_ok=True)
-                raise DataError(
-                    f"what {url} sent is not the expected file: its SHA-256 is {found}, "
-                    f"expected {sha256}",
-                    target,
-                )
-            partial.replace(target)
+                raise
         except (OSError, http.client.HTTPException) as error:
             if not file.closed and os.fstat(file.fileno()).st_size == 0:
                 partial.unlink(missing_ok=True)
             raise DataError(f"{url} could not be downloaded ({error})", target) from error
-
-
-def fetch_start(
-    url: str, count: int, target: Path, *, timeout: float = SILENCE, progress: Progress = quiet
-) -> bytes:
-    """Download the first ``count`` bytes of ``url``, or all where there are fewer.
-
-    Parameters
-    ----------
-    target
-        What they are for: told in errors and to ``progress``, and not written.
-
-    Raises
-    ------
-    DataError
-        Where the address cannot be reached or the transfer breaks off.
-    """
-    _check_address(url, target)
-    request = urllib.request.Request(url, headers={"Range": f"bytes=0-{count - 1}"})  # noqa: S310
-    parts: list[bytes] = []
-    received = 0
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
-            announced = _announced(response)
-            total = count if announced is None else min(count, announced)
-            while received < count and (chunk := response.read(min(CHUNK, count - received))):
-                parts.append(chunk)
-                received += len(chunk)
-                progress(target.name, received, total)
-        if announced is not None and received < min(count, announced):
-            raise ConnectionError(f"it broke off after {received} of {total} bytes")
-    except (OSError, http.client.HTTPException) as error:
-        raise DataError(f"{url} could not be downloaded ({error})", target) from error
-    return b"".join(parts)
 
 
 def _check_address(url: str, target: Path) -> None:
@@ -141,7 +173,7 @@ def _check_address(url: str, target: Path) -> None:
         raise DataError(f"{url} is no http or https address", target)
 
 
-def _is_at(file: IO[bytes], path: Path) -> bool:
+def _is_at(file: FileIO, path: Path) -> bool:
     """Whether an open file is still the one of that name."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
@@ -157,16 +189,26 @@ def _is_whole(target: Path, sha256: str) -> bool:
         return False
 
 
-def _transfer(url: str, file: IO[bytes], timeout: float, progress: Progress, name: str) -> None:
-    """Append what ``url`` sends to what ``file`` holds of it already."""
+def _transfer(
+    url: str,
+    file: FileIO,
+    count: int | None,
+    timeout: float,
+    progress: Progress,
+    name: str,
+) -> None:
+    """Append what ``url`` sends to what ``file`` holds of it already, up to ``count`` bytes."""
     received = file.seek(0, os.SEEK_END)
-    headers = {"Range": f"bytes={received}-"} if received else {}
+    if count is not None and received >= count:
+        return
+    last = "" if count is None else f"{count - 1}"
+    headers = {"Range": f"bytes={received}-{last}"} if received or last else {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - http(s) only
     try:
         response = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310 - http(s) only
     except urllib.error.HTTPError as error:
         if error.code == NOTHING_LEFT and received:
-            # It was all here; the checksum says whether it is what is wanted.
+            # It was all here; whether it is what is wanted is seen next.
             error.close()
             return
         raise
@@ -176,12 +218,16 @@ def _transfer(url: str, file: IO[bytes], timeout: float, progress: Progress, nam
             # The server begins anew, and so do we.
             file.truncate(received := 0)
         total = None if announced is None else received + announced
-        while chunk := response.read(CHUNK):
+        if count is not None:
+            total = count if total is None else min(count, total)
+        most = sys.maxsize if count is None else count
+        # A server that knows no ranges sends more than is wanted, which is left there.
+        while received < most and (chunk := response.read(min(CHUNK, most - received))):
             file.write(chunk)
             received += len(chunk)
             progress(name, received, total)
     # Read in chunks, a connection that closes early looks like the end of the file.
-    if total is not None and total != received:
+    if announced is not None and total != received:
         raise ConnectionError(f"it broke off after {received} of {total} bytes")
 
 

@@ -19,9 +19,9 @@ import numpy as np
 
 from remap_ray.errors import DataError
 from remap_ray.training import idx
-from remap_ray.training.download import Progress, fetch, quiet
+from remap_ray.training.download import Progress, quiet
 from remap_ray.training.parts import DataSet, Images, Labels, Part, divide, take
-from remap_ray.training.places import Places, found_or_fetched
+from remap_ray.training.places import Origin, Places, found_or_downloaded
 
 __all__ = [
     "FASHION",
@@ -30,7 +30,6 @@ __all__ = [
     "MEMBERS",
     "MNIST",
     "Member",
-    "Origin",
     "is_here",
     "load",
     "missing",
@@ -54,15 +53,6 @@ OFFICIAL_COUNT = 60_000
 
 REMEDY = "put the official file there"
 AGAIN = "delete it to have it downloaded again"
-
-
-@final
-@dataclass(frozen=True)
-class Origin:
-    """Where the files can be downloaded, and the SHA-256 of each as it is transferred."""
-
-    address: str
-    sha256: Mapping[str, str]
 
 
 @final
@@ -202,14 +192,8 @@ def load(
         Where it is nowhere and cannot be downloaded, or is damaged.
     """
     places = places or Places.of(member.name, *member.packaged)
-    source = origin or member.official
-
-    def fetch_into(folder: Path) -> None:
-        for name in missing(folder):
-            fetch(source.address + name, folder / name, source.sha256[name], progress=progress)
-
-    folder = found_or_fetched(
-        member.title, places, lambda folder: not missing(folder), fetch_into, member.ways_out
+    folder = found_or_downloaded(
+        member.title, places, origin or member.official, missing, progress, member.ways_out
     )
     remedy = AGAIN if folder == places.cache else member.remedy
     return read(folder, seed, member.name, member, remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -11,8 +11,21 @@ from typing import final
 import platformdirs
 
 from remap_ray.errors import DataError
+from remap_ray.training.download import Progress, fetch
 
-__all__ = ["Places", "found_or_fetched"]
+__all__ = ["Origin", "Places", "found_or_downloaded", "found_or_fetched"]
+
+
+@final
+@dataclass(frozen=True)
+class Origin:
+    """Where files can be downloaded, and the SHA-256 of each as it is transferred, by its name.
+
+    A file's address is ``address`` and its name.
+    """
+
+    address: str
+    sha256: Mapping[str, str]
 
 
 @final
@@ -38,6 +51,36 @@ class Places:
         ours = (Path(given).expanduser() / name,) if given else ()
         cache = platformdirs.user_cache_path("remap", appauthor=False) / name
         return Places((*ours, *packaged), cache)
+
+
+def found_or_downloaded(
+    title: str,
+    places: Places,
+    origin: Origin,
+    missing: Callable[[Path], Sequence[str]],
+    progress: Progress,
+    ways_out: str,
+) -> Path:
+    """Give the folder that a data set's whole files lie in, downloading those that are in none.
+
+    Parameters
+    ----------
+    missing
+        Names the files that a folder lacks.
+    title, ways_out
+        As for `found_or_fetched`.
+
+    Raises
+    ------
+    DataError
+        Where it is nowhere and cannot be downloaded.
+    """
+
+    def fetch_into(folder: Path) -> None:
+        for name in missing(folder):
+            fetch(origin.address + name, folder / name, origin.sha256[name], progress=progress)
+
+    return found_or_fetched(title, places, lambda one: not missing(one), fetch_into, ways_out)
 
 
 def found_or_fetched(

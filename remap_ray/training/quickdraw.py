@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import urllib.parse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -82,8 +83,13 @@ def load(
         for name in _lacking(folder):
             target = folder / f"{name}.npy"
             url = f"{address}{urllib.parse.quote(name)}.npy"
-            data = fetch_start(url, HEADER + per_class * SIDE**2, target, progress=progress)
-            _write(target, _first(target, data, per_class))
+            fetch_start(
+                url,
+                HEADER + per_class * SIDE**2,
+                target,
+                partial(_first, target, most=per_class),
+                progress=progress,
+            )
 
     folder = found_or_fetched(
         NAME,
@@ -186,8 +192,8 @@ def _squared(path: Path, found: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return found
 
 
-def _first(path: Path, data: bytes, most: int) -> NDArray[np.uint8]:
-    """Read the sketches out of the beginning of a ``.npy`` file."""
+def _first(path: Path, data: bytes, most: int) -> bytes:
+    """Give a ``.npy`` file of the first sketches out of the beginning of a larger one."""
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)
@@ -212,16 +218,6 @@ def _first(path: Path, data: bytes, most: int) -> NDArray[np.uint8]:
             "sketches",
             path,
         )
-    return values[: count * SIDE**2].reshape(count, SIDE**2)
-
-
-def _write(path: Path, sketches: NDArray[np.uint8]) -> None:
-    file = io.BytesIO()
-    np.save(file, sketches, allow_pickle=False)
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(file.getvalue())
-        partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error})", path) from error
+    made = io.BytesIO()
+    np.save(made, values[: count * SIDE**2].reshape(count, SIDE**2), allow_pickle=False)
+    return made.getvalue()

@@ -1,17 +1,20 @@
 """``python -m tests.browser.pictures [NAME ...]``: the pictures of README and specs, from the page.
 
 They are taken of a real study on digits, trained here, by a real browser; the handcraft is made by
-mouse, and what it makes is trained before the last picture.
+mouse, and what it makes is trained before the last picture. The figures of chips are drawn from the
+table of the use case (`specs/usecase/models.csv`).
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import io
+import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
@@ -19,6 +22,7 @@ from typing import Any, final
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from remap_panel import snac
 from remap_ray.creation import create_study
 from remap_ray.recipe import Recipe
 from remap_ray.space import Architecture, Limits
@@ -80,9 +84,17 @@ def opened(browser: Browser, address: str, circles: int, **screen: Any) -> Explo
 
 
 def save(page: Page, name: str) -> None:
-    """Keep a picture of the window, in as few colours as look the same."""
-    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    few = shot.quantize(255, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    """Keep a picture of the window."""
+    _keep(io.BytesIO(page.screenshot()), name)
+
+
+def _keep(png: Any, name: str) -> None:
+    """Keep a picture in the colours that are most of it; edges of letters have the nearest."""
+    shot = Image.open(png).convert("RGB")
+    counted = sorted(shot.getcolors(shot.width * shot.height), reverse=True)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for _, colour in counted[:256] for value in colour])
+    few = shot.quantize(palette=palette, dither=Image.Dither.NONE)
     few.save(IMAGES / f"{name}.png", optimize=True)
 
 
@@ -225,15 +237,61 @@ def views(browser: Browser, address: str, path: Path) -> None:
     dark.page.context.close()
 
 
+SAMPLES = (66, 25, 77, 48, 70)
+LOOKED_AT = {
+    "model 1": 66,
+    "model 2 (taken home)": 89,
+    "model 3": 17,
+    "model 4": 21,
+    "model 5": 59,
+    "best ablation": 105,
+    "best variation": 108,
+    "template": 106,
+    "handcrafted 1": 116,
+    "handcrafted 2": 117,
+    "handcrafted 3": 118,
+}
+"""Models of the use case in the two figures of chips."""
+
+
+def chips() -> None:
+    """Draw the two figures of chips that the README shows, from the use case's table."""
+    with (IMAGES.parent / "usecase" / "models.csv").open(newline="", encoding="utf-8") as file:
+        rows = {int(row["number"]): row for row in csv.DictReader(file)}
+
+    def figure(name: str, labels: Mapping[str, int], title: str, *more: str) -> None:
+        chosen = [rows[number] for number in labels.values()]
+        nets = [Architecture.from_dict(json.loads(row["architecture"])) for row in chosen]
+        known: dict[str, list[Any]] = {
+            "model": [f"m{number}" for number in labels.values()],
+            "accuracy": [float(row["accuracy"]) for row in chosen],
+            "parameters": [one.parameter_count for one in nets],
+            "flops": [one.flops for one in nets],
+        }
+        columns = {one: known[one] for one in more}
+        drawn = snac.table(nets, labels=[*labels], columns=columns, title=title, legend=True)
+        _keep(drawn.save(IMAGES / f"{name}.png", dpi=192), name)
+
+    sampled = {f"m{number}": number for number in SAMPLES}
+    title = "Sampled networks on Fashion-MNIST"
+    figure("figure", sampled, title, "accuracy", "parameters", "flops")
+    figure("usecase", LOOKED_AT, "", "model", "accuracy", "parameters")
+
+
 PICTURES: dict[str, Callable[[Browser, str, Path], None]] = {"views": views, "handcraft": handcraft}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Take the pictures; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.browser.pictures", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *PICTURES], help="default: all")
+    parser.add_argument("names", nargs="*", choices=[[], "chips", *PICTURES], help="default: all")
     parser.add_argument("--study", type=Path, help="where to keep the study for the next time")
     given = parser.parse_args(arguments)
+    if not given.names or "chips" in given.names:
+        chips()
+    taken = [name for name in PICTURES if not given.names or name in given.names]
+    if not taken:
+        return 0
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     with tempfile.TemporaryDirectory(prefix="remap-pictures-") as folder:
         path = given.study or Path(folder) / "digits"
@@ -241,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             make_study(path)
         with served(path) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-            for name in given.names or PICTURES:
+            for name in taken:
                 PICTURES[name](browser, address, path)
             browser.close()
     return 0

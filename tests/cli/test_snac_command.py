@@ -11,6 +11,7 @@ import pytest
 from remap_panel.cli import main
 from remap_panel.snac import draw
 from remap_panel.snac_command import COLUMNS
+from remap_ray.creation import create_study
 from remap_ray.study import Study
 from tests import synthetic
 
@@ -59,6 +60,26 @@ def test_several_models_are_one_table(study: Study, tmp_path: Path, suffix: str)
         assert "; accuracy –; " in rows[2]
         assert main([*command, "--align", "--sizes"]) == 0
         assert "(missing)" in label(path) or "(added)" in label(path)
+
+
+@pytest.mark.promise("SNAC-9", "OTHER-6")
+def test_a_figure_of_trees_speaks_of_leaves_and_columns(tmp_path: Path) -> None:
+    create_study(tmp_path / "wine", "wine", models=2, epochs=1).close()
+    path = tmp_path / "figure.svg"
+    options = ["--columns", "parameters,flops,layers,epochs", "--legend", "--title", ""]
+    assert main(["snac", str(tmp_path / "wine"), "m1", "m2", "-o", str(path), *options]) == 0
+    first = label(path)
+    for words in ("leaves per round", "comparisons", "columns", "epochs"):
+        assert f"; {words} " in first
+    assert not any(words in first for words in ("parameters", "flops", "layers"))
+
+
+@pytest.mark.promise("SNAC-9", "SNAC-2")
+def test_blocks_may_be_equally_high(study: Study, tmp_path: Path) -> None:
+    path = tmp_path / "m2.svg"
+    assert main(["snac", str(study.path), "m2", "-o", str(path), "--fixed-height"]) == 0
+    wanted = draw(study.model(2), "large", "birds m2", fixed_height=True).svg
+    assert path.read_text(encoding="utf-8") == wanted != draw(study.model(2), title="birds m2").svg
 
 
 @pytest.mark.promise("SNAC-9")

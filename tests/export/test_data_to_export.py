@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from remap_ray import Submission, create_study
 from remap_ray.errors import DataError
 from remap_ray.space import Architecture, Conv, Dense, MaxPool
 from remap_ray.training import cifar10, quickdraw
-from remap_ray.training.places import Places
+from remap_ray.training.places import Origin, Places
 from tests.browser.training import train_inline
 from tests.official_files import (
     PER_CLASS,
@@ -22,23 +21,15 @@ from tests.official_files import (
     cifar_archive,
     cifar_files,
     npy,
-    serving,
     sketches,
 )
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with serving() as found:
-        yield found
 
 
 def fetch_cifar(site: Site) -> None:
     archive = cifar_archive(cifar_files())
     site.files[cifar10.ARCHIVE] = archive
     site.breaks[cifar10.ARCHIVE] = 1000
-    origin = cifar10.Origin(site.address + cifar10.ARCHIVE, hashlib.sha256(archive).hexdigest())
+    origin = Origin(site.address, {cifar10.ARCHIVE: hashlib.sha256(archive).hexdigest()})
     with pytest.raises(DataError, match="broke off"):
         cifar10.load(0, origin=origin)
     cifar10.load(0, origin=origin)

@@ -17,8 +17,9 @@ import torch
 from remap_panel.cli import main
 from remap_ray import Submission, create_study
 from remap_ray.errors import DataError, InvalidRequest, UnknownModel
-from remap_ray.export import onnx_file
+from remap_ray.export import measured, onnx_file
 from remap_ray.export.bundle import export_model
+from remap_ray.export.card import accuracy_section, confusions
 from remap_ray.export.source import source
 from remap_ray.export.table import COLUMNS, export_predictions, export_table
 from remap_ray.space import (
@@ -80,7 +81,7 @@ sys.path.insert(0, sys.argv[1])
 import model
 images = torch.from_numpy(np.load(sys.argv[2]))
 with torch.inference_mode():
-    logits = model.load(f"{sys.argv[1]}/weights.safetensors")(model.prepare(images))
+    logits = model.load()(model.prepare(images))  # The weights lie beside it, wherever we are.
 np.save(sys.argv[3], logits.numpy())
 assert not any(name.startswith(("remap", "ray", "sklearn", "pandas")) for name in sys.modules)
 print(json.dumps([model.CLASSES, model.INPUT_SHAPE]))
@@ -141,6 +142,11 @@ def test_the_source_alone_gives_the_same_logits(
     recall = float((alone.argmax(1) == test.labels)[test.labels == 3].mean())
     assert f"| 3 | {recall:.4f} | {(test.labels == 3).sum():,} |" in card
     assert "# take \\| home m" in card
+    # It speaks of what lies beside it, and of nothing else.
+    listed = [line.split("`")[1] for line in card.splitlines() if line.startswith("- `")]
+    assert {*listed, "README.md"} == {one.name for one in done.folder.iterdir()}
+    assert "snac.svg" not in card
+    assert "`model.py` sees to that" in card
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +246,7 @@ def test_onnx_gives_the_same_logits(trained: Study, tmp_path: Path) -> None:
         images = datasets.load("digits", seed=trained.seed).test.images
         (logits,) = session.run(["logits"], {"images": images})
         assert (logits.argmax(1) == 0).sum() < len(images)
-        names: dict[str, object] = {"__name__": "model"}
+        names: dict[str, object] = {"__name__": "model", "__file__": "model.py"}
         exec((done.folder / "model.py").read_text(), names)
         network = names["load"](str(done.folder / "weights.safetensors"))
         with torch.inference_mode():
@@ -294,10 +300,25 @@ def test_what_cannot_be_exported_leaves_nothing_behind(
     assert [one.name for one in (tmp_path / "full").iterdir()] == ["mine"]
 
 
+@pytest.mark.promise("EXPORT-1")
+def test_many_classes_have_their_confusion_matrix_in_a_file(trained: Study) -> None:
+    counts = np.arange(24 * 24).reshape(24, 24)
+    tested = measured.Tested(int(counts.sum()), 0.5, np.full(24, 0.5), counts)
+    names = [f'class, "{number}"' for number in range(24)]
+    ((name, data),) = confusions(tested, names).items()
+    first, *rows = csv.reader(data.decode().splitlines())
+    assert first == ["", *names]
+    assert [row[0] for row in rows] == names
+    assert np.array_equal(np.array([row[1:] for row in rows], int), counts)
+    said = accuracy_section(trained.model(1), tested, trained.data.sizes, names)
+    assert f"Its confusion matrix is `{name}`" in said
+    assert confusions(tested, names[:20]) == confusions(None, names) == {}
+
+
 def test_names_cannot_break_out_of_the_source() -> None:
     names = ("it's", '"""', "\\", "\n", "<img src=x onerror=alert(1)>", "\N{SNOWMAN}")
     text = source(Architecture((3, 9, 9), 6, ()), names, 'x """\nimport os')
-    made: dict[str, object] = {"__name__": "model"}
+    made: dict[str, object] = {"__name__": "model", "__file__": "model.py"}
     exec(compile(text, "model.py", "exec"), made)
     assert made["CLASSES"] == names
     assert text.isascii()
@@ -357,6 +378,9 @@ def test_the_commands(trained: Study, tmp_path: Path, capsys: pytest.CaptureFixt
         "snac.svg",
         "weights.safetensors",
     }
+    card = (out / "README.md").read_text()
+    assert "![m1](snac.svg)" in card
+    assert "- `snac.svg`: its picture." in card
     assert main(["snac", study, "2", "-o", str(tmp_path / "m2.svg")]) == 0
     assert (tmp_path / "m2.svg").read_text().startswith("<svg")
     assert main(["export", study, "--table", str(tmp_path / "all.csv")]) == 0

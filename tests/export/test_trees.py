@@ -71,4 +71,5 @@ def test_source_and_trees_answer_alike_with_numpy_alone(
     assert f"**{done.accuracy:.4f} on the {len(rows)} test rows**" in card
     assert f"by which it was chosen: {accuracy:.4f}" in card
     assert "needs only numpy" in card
+    assert "![m1](snac.svg)" in card
     assert "image" not in card.replace("images from elsewhere", "")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import panel as pn
 import pytest
 
 import remap_panel
@@ -46,6 +49,41 @@ def test_every_view_is_made_anew_on_the_same_state(seen: Explorer) -> None:
         for one in root.select(lambda each: "m3" in str(getattr(each, "html", "")))
     ]
     assert len(headings) >= 2
+
+
+@pytest.mark.promise("NOTE-1", "NOTE-4")
+def test_where_only_widgets_are_shown_a_view_is_one(
+    toy_study_full: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widgets = pytest.importorskip("jupyter_bokeh.widgets")
+    made, sent = [], []
+
+    class Watched(widgets.BokehModel):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            made.append(self)
+
+        def send(self, content: dict[str, str], buffers: Any = None) -> None:
+            sent.append(content.get("payload", ""))
+
+    monkeypatch.setattr(widgets, "BokehModel", Watched)
+    monkeypatch.setattr(pn.config, "comms", "ipywidgets")
+    seen = Explorer(toy_study_full.path)
+    bundle, _ = seen.drawer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    (widget,) = made
+    assert not widget.combine_events
+    assert "cdn." not in json.dumps(widget.render_bundle, default=str)
+    # A table asks for its rows, and gets them by the widget.
+    models = widget._document.models
+    table = next(one for one in models if hasattr(getattr(one, "data", 0), "row_height"))
+    entries = [["model", table.ref], ["data", {"type": "map", "entries": [["ask", "rows"]]}]]
+    event = {"type": "event", "name": "data_event"}
+    event["values"] = {"type": "map", "entries": entries}
+    message = {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event}
+    widget._handle_custom_msg({"event": "jsevent", **message}, [])
+    assert any('"esm_event"' in one for one in sent)
+    Feed.close_all()
 
 
 def test_a_view_whose_output_is_gone_follows_no_more(seen: Explorer) -> None:

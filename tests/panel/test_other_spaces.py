@@ -68,6 +68,7 @@ def test_the_overview_names_the_spaces_own_measure(state: ExplorerState) -> None
     assert all(state.snapshot.points[name].keys() == {1, 2, 3, 4, 5} for name in ("structure",))
     legend = words(captions.chip_legend(state.study.data.terms))
     assert "convolution" not in legend
+    assert captions.darkness({}, (), 3, 0.5, state.study.data.terms)["title"] == "the row is"
     fields = NeedsView(state).row.fields
     assert fields["parameters"][0] == "leaves per round ≤"
 
@@ -82,6 +83,8 @@ def test_the_inspector_tells_what_was_grown(state: ExplorerState) -> None:
     assert f"Trees grown {trees} Leaves grown" in facts
     assert f"Sees {design(state).countable} of 30 columns" in words(view.head.html)
     assert "86 validation rows" in words(view.matrix.html)
+    assert " rows of benign, m1 labels " in view.matrix.html
+    assert "image" not in view.matrix.html
     view._act("cell", "1,1")
     assert "rows of benign, labelled as benign" in words(view.images.html)
     assert "keeps no validation images" not in view.images.html
@@ -105,7 +108,7 @@ def test_tables_of_models_and_comparisons_speak_of_leaves(state: ExplorerState) 
     state.selection = [1, 2, 3, 4, 5]
     state.compare([1, 2, 3])
     state.tab = "compare"
-    assert Compare(state)
+    assert "Parts below each other" in words(Compare(state).side.html)
     one, two = align([design(state, 1), design(state, 2)])
     assert len(one.columns) == len(two.columns)
     assert two.columns[:3] == (0, 1, 2)
@@ -167,6 +170,7 @@ def test_variations_change_settings_and_columns_within_limits(state: ExplorerSta
         assert made.parameter_count <= 200
         assert isinstance(made, BoostedTrees)
     assert view.preview.html.count("data-place") == 6
+    assert "New columns: all kinds" in words(view.controls.html)
     allowed = view.editor._pane.allowed
     assert allowed[:3] == [["reparameterize"]] * 3
     assert allowed[3] == ["remove"]
@@ -221,3 +225,15 @@ def test_a_chip_is_drawn_at_every_size_with_escaped_names() -> None:
         assert "<b>" not in drawn
         assert "column &lt;b&gt;a &amp; b&lt;/b&gt;, column x2, column x10" in drawn
     assert snac.draw(wide, title="trees").svg.startswith("<svg")
+    # Neither its place nor a size says anything of a part.
+    assert [block.tooltip for block in snac.blocks(wide).blocks][-3:] == [
+        "column x2", "column x10", "Classes(2)"
+    ]  # fmt: skip
+
+
+def test_a_legend_of_trees_alone_speaks_of_no_layer() -> None:
+    trees = ["boost", "tree", "bins", "column", "output"]
+    of_trees, of_both = (snac.legend(kinds=kinds).svg for kinds in (trees, [*trees, "conv"]))
+    assert "a score for each class" in of_trees
+    assert "output, one unit per class" in of_both
+    assert "one unit per class" not in of_trees

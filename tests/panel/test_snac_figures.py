@@ -304,6 +304,15 @@ def test_the_legend_of_a_figure_explains_what_is_in_it() -> None:
         legend(kinds=["conv", "pool"])
 
 
+@pytest.mark.promise("SNAC-5")
+def test_the_legend_of_chips_that_are_compared_has_the_marks_that_are_there() -> None:
+    shorter = LENET.with_parts(LENET.parts[1:])
+    drawn = table([LENET, shorter], align="structure", legend=True).svg
+    for words, there in (("missing", True), ("added", False), ("another kind", False)):
+        outline = re.search(r' d="([^"]*)"', lettered(words, 0, 0, SIZES["medium"].text))[1]
+        assert (outline in drawn) is there, words
+
+
 @given(sizes, st.integers(1, 10**6), st.integers(1, 10**6), st.integers(10, 900))
 def test_any_legend_lies_inside_its_frame(size, one, other, width) -> None:
     low, high = sorted((one, other))

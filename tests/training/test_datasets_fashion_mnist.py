@@ -24,9 +24,8 @@ from remap_ray.training.mnist_family import (
     TEST_LABELS,
     TRAIN_IMAGES,
     TRAIN_LABELS,
-    Origin,
 )
-from remap_ray.training.places import Places
+from remap_ray.training.places import Origin, Places
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 

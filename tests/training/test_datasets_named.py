@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +13,15 @@ from remap_panel.progress import downloading
 from remap_ray.errors import DataError
 from remap_ray.training import cifar10, datasets, quickdraw
 from remap_ray.training.download import fetch
-from remap_ray.training.places import Places
+from remap_ray.training.places import Origin, Places
 from tests.official_files import (
     PER_CLASS,
     Site,
     cifar_archive,
     cifar_files,
     npy,
-    serving,
     sketches,
 )
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with serving() as found:
-        yield found
-
 
 # CIFAR-10
 
@@ -68,7 +58,7 @@ def test_a_download_goes_on_where_it_broke_off(site: Site, tmp_path: Path, range
     site.files[cifar10.ARCHIVE] = archive
     site.breaks[cifar10.ARCHIVE] = 1000
     site.ranges = ranges
-    origin = cifar10.Origin(site.address + cifar10.ARCHIVE, hashlib.sha256(archive).hexdigest())
+    origin = Origin(site.address, {cifar10.ARCHIVE: hashlib.sha256(archive).hexdigest()})
     cache = tmp_path / "cache"
     with pytest.raises(DataError, match=r"broke off after 1000 of .*; put the official"):
         cifar10.load(0, Places((), cache), origin)
@@ -144,7 +134,13 @@ def test_the_papers_sketches_are_downloaded_as_far_as_wanted(site: Site, tmp_pat
     loaded = quickdraw.load(0, Places((), cache), site.address, per_class=PER_CLASS)
     # Six classes were here already.
     assert [name for name, _ in site.asked].count("face.npy") == 1
-    assert all(wanted == f"bytes=0-{4095 + 784 * PER_CLASS}" for _, wanted in site.asked)
+    last = 4095 + 784 * PER_CLASS
+    ranges = [wanted for name, wanted in site.asked if name != "nose.npy"]
+    assert set(ranges) == {f"bytes=0-{last}"}
+    # Of the seventh what had come is not asked for again.
+    again = [wanted for name, wanted in site.asked if name == "nose.npy"]
+    assert again == [f"bytes=0-{last}", f"bytes=500-{last}"]
+    assert {one.name for one in cache.iterdir()} == {f"{name}.npy" for name in drawn}
     assert loaded.class_names == quickdraw.CLASS_NAMES
     assert loaded.input_shape == (1, 28, 28)
     sizes = [len(part) for part in (loaded.train, loaded.validation, loaded.test)]
@@ -215,7 +211,25 @@ def test_what_a_server_sends_instead_of_sketches_is_named(site: Site, tmp_path: 
         site.files = {"face.npy": content}
         with pytest.raises(DataError, match=says):
             quickdraw.load(0, Places((), tmp_path / "cache"), site.address, per_class=PER_CLASS)
-    assert not list((tmp_path / "cache").glob("*.npy"))
+    # Nothing of it is left to be gone on with.
+    assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.promise("DATA-9")
+def test_several_at_once_download_sketches_once(site: Site, tmp_path: Path) -> None:
+    site.files = {f"{name}.npy": npy(array) for name, array in sketches().items()}
+    found = []
+
+    def load() -> None:
+        found.append(quickdraw.load(0, Places((), tmp_path), site.address, per_class=PER_CLASS))
+
+    threads = [threading.Thread(target=load) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(name for name, _ in site.asked) == sorted(site.files)
+    assert len({datasets.fingerprint(one) for one in found}) == 1
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -8,9 +8,8 @@ from subprocess import Popen
 
 import pytest
 
-from remap_ray.cluster import run
 from remap_ray.errors import StudyBusy
-from remap_ray.study import Holder, Study, announce, take_lease
+from remap_ray.study import Holder, Study, announce, announce_in_turn, lease, take_lease
 
 ME = Holder.this_process("remap train")
 
@@ -40,7 +39,7 @@ def test_a_scheduler_without_its_command_is_waited_for(
     assert refused.value.ends
     end = threading.Timer(0.3, scheduler.kill)
     end.start()
-    run._announce(toy_study, ME)
+    announce_in_turn(toy_study, ME)
     assert scheduler.wait() != 0
     heartbeat = toy_study.heartbeat()
     assert (heartbeat.starting, heartbeat.holder) == (True, ME.words)
@@ -54,7 +53,7 @@ def test_a_scheduler_that_outlives_its_command_is_respected_at_once(toy_study: S
         command.kill()
         command.wait()
         with pytest.raises(StudyBusy) as refused:
-            run._announce(toy_study, ME)
+            announce_in_turn(toy_study, ME)
         other.kill()
     assert not refused.value.ends
 
@@ -64,9 +63,9 @@ def test_a_scheduler_that_outlives_its_command_is_respected_at_once(toy_study: S
 def test_one_that_does_not_end_is_named_in_the_end(
     toy_study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "DYING_SECONDS", 0.2)
+    monkeypatch.setattr(lease, "DYING_SECONDS", 0.2)
     with pytest.raises(StudyBusy, match="is being trained already by remap train"):
-        run._announce(toy_study, ME)
+        announce_in_turn(toy_study, ME)
 
 
 def test_a_scheduler_that_lets_go_leaves_the_study_to_anyone(toy_study: Study) -> None:
