@@ -156,12 +156,8 @@ def controls_html(settings: Settings, space: ModelSpace) -> str:
         f"{_count('models', 'count', settings.count, *COUNTS)}"
         f"{_count('changes each, from', 'fewest', low, CHANGES[0], high)}"
         f"{_count('to', 'most', high, low, CHANGES[1])}{most}"
-<<<<<<< HEAD
-        f'<details data-key="kinds" aria-label="New layers">'
-        f"<summary>New layers: {escape(some)}</summary>"
-=======
-        f'<details data-key="kinds"><summary>New {terms.parts}: {escape(some)}</summary>'
->>>>>>> main
+        f'<details data-key="kinds" aria-label="New {terms.parts}">'
+        f"<summary>New {terms.parts}: {escape(some)}</summary>"
         f'<div class="kinds">{kinds}</div></details></div>'
     )
 

@@ -90,13 +90,8 @@ export class Face {
     this.picker = make("select", {"aria-label": this.say("Model to take layers from")})
     this.take = button("Put in at the mark", {disabled: true})
     this.take_all = button("All of them", {disabled: true})
-<<<<<<< HEAD
-    this.lender = make("div", {class: "strip is-lent", role: "group", "aria-label": "Layers of the other model"})
-    this.donor = make("details", {class: "donor", "aria-label": this.say("Layers of another model")},
-=======
     this.lender = make("div", {class: "strip is-lent", role: "group", "aria-label": this.say("The other model's layers")})
-    this.donor = make("details", {class: "donor"},
->>>>>>> main
+    this.donor = make("details", {class: "donor", "aria-label": this.say("Take layers from another model")},
       make("summary", {}, this.say("Take layers from another model")),
       make("div", {class: "row"}, this.picker, this.take, this.take_all),
       this.lender)
