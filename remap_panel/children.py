@@ -365,7 +365,7 @@ def _marked(architecture: Design, found: tuple[tuple[float, str], ...]) -> str:
         signs.append(f'<path d="M{x:.1f} {FOOT / 2}{SIGNS[what]}" stroke="var(--remap-{tone})"/>')
     if not signs:
         return picture
-    said = escape(", ".join(f"{what} at {place:g}" for place, what in found if what != "gone"))
+    said = escape(", ".join(_said(place, what) for place, what in found))
     width = max(chip.width, 6)
     return (
         f'<span style="display:inline-block">{picture}<svg width="{width}" height="{FOOT}" '
@@ -373,6 +373,10 @@ def _marked(architecture: Design, found: tuple[tuple[float, str], ...]) -> str:
         f'role="img" aria-label="{said}" style="display:block;overflow:visible">'
         f"{''.join(signs)}</svg></span>"
     )
+
+
+def _said(place: float, what: str) -> str:
+    return f"taken out before {place + 0.5:g}" if what == "gone" else f"{what} at {place:g}"
 
 
 # What layers and kinds of change did

@@ -199,6 +199,8 @@ class Curves:
             padding=2,
             background_fill_alpha=0,
             border_line_alpha=0,
+            # It is no part of the canvas: its ems are those of the page, which are larger.
+            styles={"font-size": "13px"},
         )
         paint(plot, *_coats(validation, _validation), *_coats(training, _training))
         return plot

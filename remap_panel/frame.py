@@ -18,7 +18,8 @@ from remap_panel import theme
 
 __all__ = ["Document", "begin_in_mode", "document", "early", "material_theme", "mode_switch"]
 
-# What can be seen without scripts comes before them: the page has its shape at once.
+# What can be seen without scripts comes before them: the page has its shape at once. Nothing is
+# drawn by WebGL here, so that part of Bokeh's scripts stays out.
 DOCUMENT = """{%% from macros import embed %%}<!DOCTYPE html>
 <html lang="en" data-theme-managed="true">
 <head>
@@ -34,7 +35,9 @@ DOCUMENT = """{%% from macros import embed %%}<!DOCTYPE html>
 %s
 <noscript><p>REMAP draws its page with JavaScript: please allow it for this address.</p></noscript>
 {{ bokeh_css if bokeh_css }}
-{{ bokeh_js if bokeh_js }}
+{%%- for line in (bokeh_js or "").split("\\n") if "/bokeh-gl." not in line %%}
+{{ line }}
+{%%- endfor %%}
 {{ plot_script }}
 </body>
 </html>

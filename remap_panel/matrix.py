@@ -134,7 +134,8 @@ def matrix_html(
         rows.append(
             f'<tr>{_row_head(names[true])}{"".join(cells)}<td class="recall">{recall}</td></tr>'
         )
-    return _table(names, "".join(rows), caption, never.tolist(), "correct", act)
+    label = f"Confusion matrix of {model}"
+    return _table(names, "".join(rows), caption, label, never.tolist(), "correct", act)
 
 
 def difference_html(
@@ -168,11 +169,18 @@ def difference_html(
                 f'<td class="{shade}"><span title="{escape(words)}">{sign}{abs(change)}</span></td>'
             )
         rows.append(f"<tr>{_row_head(names[true])}{''.join(cells)}</tr>")
-    return _table(names, "".join(rows), caption, [False] * len(names), "", "")
+    label = f"Difference of the confusion matrices {caption}"
+    return _table(names, "".join(rows), caption, label, [False] * len(names), "", "")
 
 
 def _table(
-    names: Sequence[str], rows: str, caption: str, never: Sequence[bool], last: str, act: str
+    names: Sequence[str],
+    rows: str,
+    caption: str,
+    label: str,
+    never: Sequence[bool],
+    last: str,
+    act: str,
 ) -> str:
     heads = "".join(
         f'<th scope="col" class="name{" never" if flagged else ""}" title="{escape(name)}'
@@ -185,8 +193,8 @@ def _table(
     short = " is-short" if max(map(len, names)) <= SHORTEST else ""
     said = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (
-        f'<div class="matrix-place" data-scroll="matrix"><table class="matrix{short}"{grid}>{said}'
-        "<thead><tr>"
+        f'<div class="matrix-place" data-scroll="matrix"><table class="matrix{short}"{grid} '
+        f'aria-label="{escape(label)}">{said}<thead><tr>'
         f'<th scope="col">true ↓ as →</th>{heads}{tail}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

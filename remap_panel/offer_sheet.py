@@ -156,7 +156,8 @@ def controls_html(settings: Settings, space: ModelSpace) -> str:
         f"{_count('models', 'count', settings.count, *COUNTS)}"
         f"{_count('changes each, from', 'fewest', low, CHANGES[0], high)}"
         f"{_count('to', 'most', high, low, CHANGES[1])}{most}"
-        f'<details data-key="kinds"><summary>New {terms.parts}: {escape(some)}</summary>'
+        f'<details data-key="kinds" aria-label="New {terms.parts}">'
+        f"<summary>New {terms.parts}: {escape(some)}</summary>"
         f'<div class="kinds">{kinds}</div></details></div>'
     )
 

@@ -97,14 +97,23 @@ TABS_STYLE = {
         "fontSize": 13,
         "fontWeight": 600,
         "letterSpacing": "0.03em",
-        "@media (max-width: 600px)": {"padding": "6px 8px", "fontSize": 12, "letterSpacing": 0},
+        # On a phone all five are in sight, each in two lines where it has two words.
+        "@media (max-width: 600px)": {
+            "flex": "1 1 auto",
+            "minWidth": "min-content",
+            "padding": "6px 3px",
+            "fontSize": 11,
+            "lineHeight": 1.25,
+            "letterSpacing": 0,
+        },
     },
     # The panel below the row of tabs scrolls where it is too high.
     "& > .MuiBox-root": {"paddingTop": "12px"},
 }
 
 LABEL_STYLE = (
-    ":host { font: inherit; color: inherit; letter-spacing: inherit; white-space: nowrap; }"
+    ":host { font: inherit; color: inherit; letter-spacing: inherit; white-space: nowrap; } "
+    "@media (max-width: 600px) { :host { white-space: normal; } }"
 )
 
 _followed: list[tuple[SessionContext, Callable[[], None]]] = []

@@ -32,7 +32,7 @@ STYLE = """
 }
 .item:hover { background: var(--remap-row); }
 .item[aria-pressed="true"] {
-  border-color: var(--remap-accent); box-shadow: 0 0 0 1px var(--remap-accent);
+  border-color: var(--remap-accent); box-shadow: inset 0 0 0 1px var(--remap-accent);
 }
 .item img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; }
 .item .true { font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }

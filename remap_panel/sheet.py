@@ -17,6 +17,8 @@ STYLE = """
 :host {
   display: block; flex: none; width: 100%; color: var(--remap-text);
   font: 13px/1.45 var(--remap-sans);
+  /* Panel allows no more than the height of what holds it: the next would lie on the rest. */
+  max-height: none;
 }
 h2 { margin: 4px 0 8px; font: 600 16px/1.35 var(--remap-sans); overflow-wrap: anywhere; }
 h3 { margin: 16px 0 6px; font: 600 14px/1.35 var(--remap-sans); }

@@ -299,9 +299,10 @@ class ExplorerState(param.Parameterized):
     # Wishes
 
     def click(self, number: int) -> None:
-        """Put a model into the drawer and inspect it."""
+        """Put a model into the drawer, where that can be written, and inspect it."""
         self.inspect(number)
-        self.keep(number)
+        if not self.study.read_only:
+            self.keep(number)
 
     def keep(self, number: int) -> None:
         """Put a model into the drawer."""

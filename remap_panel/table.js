@@ -11,6 +11,11 @@ Tabulator.registerModule([FormatModule, ResizeTableModule, ResponsiveLayoutModul
 
 const NATURAL = [{column: "order", dir: "asc"}]
 const HOVER_MS = 30
+const EDGES = 12 // px of a cell beside its buttons
+const BUTTON = 26 // px of a button for a mouse
+const BUTTON_TO_TOUCH = 36
+
+const TOUCHED = window.matchMedia("(pointer: coarse)")
 
 function element(tag, properties = {}, children = []) {
   const made = Object.assign(document.createElement(tag), properties)
@@ -111,11 +116,13 @@ class LiveRows {
 
   column({field, title, kind, width, grow, keep, right, descending, sortable, hint}) {
     const value = SORTED_BY[kind]
+    const buttons = kind === "actions" && TOUCHED.matches ? Math.floor((width - EDGES) / BUTTON) : 0
+    const wide = buttons > 1 ? EDGES + buttons * BUTTON_TO_TOUCH : width
     return {
       field,
       title,
-      minWidth: width,
-      width: grow ? undefined : width,
+      minWidth: wide,
+      width: grow ? undefined : wide,
       widthGrow: grow,
       responsive: keep,
       hozAlign: right ? "right" : "left",

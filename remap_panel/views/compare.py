@@ -92,7 +92,8 @@ def figures_html(found: Sequence[Compared], names: Sequence[str]) -> str:
         f'<tr><th scope="rowgroup" colspan="{len(found) + 1}" class="part">Accuracy by class</th>'
     )
     return (
-        '<div class="wide" data-scroll="figures"><table class="figures"><thead><tr><td></td>'
+        '<div class="wide" data-scroll="figures"><table class="figures" '
+        f'aria-label="Figures of {_all_of(found)}"><thead><tr><td></td>'
         f"{heads}</tr></thead><tbody>{body}{part}</tr>{''.join(classes)}</tbody></table></div>"
     )
 
@@ -174,10 +175,15 @@ def common_html(found: Common) -> str:
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
     return (
         f'<h3>What the {found.models} selected models share</h3><ul class="answers">{listed}</ul>'
-        '<table class="figures"><thead><tr>'
+        f'<table class="figures" aria-label="{wording.parts(found.terms)} of the selected models">'
+        "<thead><tr>"
         f'<th scope="col">{found.terms.part.capitalize()}</th><th scope="col">in models</th>'
         f'<th scope="col">how often</th></tr></thead><tbody>{kinds}</tbody></table>'
     )
+
+
+def _all_of(found: Sequence[Compared]) -> str:
+    return ", ".join(one.model.name for one in found)
 
 
 def _figure(

@@ -43,7 +43,7 @@ export function render({model}) {
     return make("label", {}, words, input)
   })
   const [parameters, ...others] = bounds
-  const more = make("details", {}, make("summary", {}, "more"), make("div", {class: "more"}, ...others))
+  const more = make("details", {"aria-label": "More needs"}, make("summary", {}, "more"), make("div", {class: "more"}, ...others))
   const standing = make("span", {class: "standing", role: "status"})
   const problem = make("p", {class: "problem", role: "alert"})
   const best = button("", {class: "best", title: "keep it in the drawer and inspect it"},

@@ -93,7 +93,7 @@ function contrast() {
   return [...wrong.values()]
 }
 
-// What sticks out of the window, and text that is cut with no way to read the rest
+// What sticks out of the window or of its place, and text that is cut with no way to read the rest
 
 function overflow() {
   const wrong = new Map()
@@ -106,6 +106,10 @@ function overflow() {
     const scrolls = around.some((up) => up !== document.documentElement
       && /auto|scroll|hidden/.test(getComputedStyle(up).overflowX))
     if (out && !scrolls) wrong.set(where(one), {where: where(one), left: box.left, right: box.right})
+    const place = one.matches(".sheet") ? one.getRootNode().host.getBoundingClientRect() : null
+    if (place && box.bottom > place.bottom + 1) {
+      wrong.set(`${where(one)} over`, {where: where(one), over: box.bottom - place.bottom})
+    }
     const cut = one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0
       && getComputedStyle(one).overflowX === "hidden" && own_text(one)
     if (!cut || [one, ...around].some((up) => up.title)) continue
@@ -140,10 +144,12 @@ function focused() {
   let one = document.activeElement
   while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement
   if (one == null || one === document.body) return null
-  const ringed = (part) => {
-    const {outlineStyle, outlineWidth, boxShadow} = getComputedStyle(part)
+  // A table's is drawn after its rows, which would cover it.
+  const ringed = (part) => [null, "::after"].some((drawn) => {
+    const {content, outlineStyle, outlineWidth, boxShadow} = getComputedStyle(part, drawn)
+    if (drawn && content === "none") return false
     return (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none"
-  }
+  })
   const near = [...[...above(one)].slice(0, 3), ...one.children]
   const material = one.matches(".Mui-focusVisible") || one.querySelector(".Mui-focusVisible") != null
   return {key: key_of(one), where: where(one), shown: material || near.some(ringed)}

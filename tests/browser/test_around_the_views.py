@@ -218,6 +218,11 @@ def test_a_phone_shows_one_column_with_nothing_cut_off(
     tops = [card["y"] for card in cards if card]
     assert tops == sorted(tops)
     assert page.evaluate("document.scrollingElement.scrollWidth") == 390
+    # All tabs are in sight.
+    tabs = [one.bounding_box() for one in page.get_by_role("tab").all()]
+    assert len(tabs) == 5
+    assert all(tab is not None and tab["x"] >= 0 for tab in tabs)
+    assert all(tab is not None and tab["x"] + tab["width"] <= 390 for tab in tabs)
     phone.tab("Queue").tap()
     number = DONE + 1
     phone.row("queue", number).tap()

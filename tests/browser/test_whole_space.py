@@ -230,6 +230,9 @@ def test_a_new_server_in_the_middle_of_a_handcraft(
         served.kill_all()
         lost = page.get_by_role("alert").filter(has_text="connection to REMAP is lost")
         expect(lost).to_be_visible()
+        # Panel has a notice of its own, which is not shown besides.
+        expect(page.locator('[id^="reconnect-notification-"]')).to_have_count(1)
+        expect(page.get_by_role("alert")).to_have_count(1)
         start(*options)
         wait_for(lambda: answers(port), "the page of the new server")
         expect(lost).to_have_count(0)

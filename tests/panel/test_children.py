@@ -171,7 +171,7 @@ def test_marks_stand_where_the_changes_are() -> None:
     made = apply(BASE, edits).architecture
     drawn = children.marked(made, children.marks(edits, BASE.layers))
     assert drawn.count("<path d=") >= 3
-    assert "added at 0" in drawn
+    assert 'aria-label="added at 0, taken out before 2, changed at 3"' in drawn
     assert children.marked(BASE, []).startswith("<svg")
 
 

@@ -341,7 +341,11 @@ def get(url: str) -> str:
 
 def test_a_session_that_is_over_follows_the_study_no_more(served: tuple[str, Feed]) -> None:
     url, feed = served
-    assert "<title>REMAP · study</title>" in get(url)
+    text = get(url)
+    assert "<title>REMAP · study</title>" in text
+    # Scripts that nothing needs are not loaded.
+    scripts = [name for name in ("bokeh", "bokeh-widgets", "bokeh-gl") if f"/{name}.min.js" in text]
+    assert scripts == ["bokeh", "bokeh-widgets"]
     wait_for(lambda: not feed._subscribers, "the end of the subscription")
 
 

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from remap_panel.cli import main
+from remap_panel.feed import Feed
 from remap_panel.snapshot import Snapshot
+from remap_panel.state import ExplorerState
 from remap_panel.views.header import notice
 from remap_ray.errors import DiskFull, NotAStudy, StudyReadOnly
 from remap_ray.space import Space, sample
@@ -259,6 +261,18 @@ def test_the_page_says_that_it_is_read_only(tmp_path: Path) -> None:
     assert "copy its directory" in found.words
     writable = notice(Snapshot(), tmp_path, "")
     assert writable is None or "read-only" not in writable.words
+
+
+def test_a_click_in_a_study_that_is_read_only_inspects_and_asks_for_nothing(
+    mounted_read_only: Path,
+) -> None:
+    state = ExplorerState(Feed.of(mounted_read_only))
+    state.click(3)
+    assert (state.inspected, state.told) == (3, "")
+    # What is asked for in so many words is answered.
+    state.keep(3)
+    assert "is read-only" in state.told
+    Feed.close_all()
 
 
 def test_last_writes_that_wait_in_a_log_are_not_passed_over(place: Path, tmp_path: Path) -> None:
