@@ -91,7 +91,7 @@ export class Face {
     this.take = button("Put in at the mark", {disabled: true})
     this.take_all = button("All of them", {disabled: true})
     this.lender = make("div", {class: "strip is-lent", role: "group", "aria-label": this.say("The other model's layers")})
-    this.donor = make("details", {class: "donor", "aria-label": this.say("Layers of another model")},
+    this.donor = make("details", {class: "donor", "aria-label": this.say("Take layers from another model")},
       make("summary", {}, this.say("Take layers from another model")),
       make("div", {class: "row"}, this.picker, this.take, this.take_all),
       this.lender)
