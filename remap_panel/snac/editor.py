@@ -160,8 +160,7 @@ class Editor(Viewer):
         self.param.watch(
             lambda *_: self._mark(), ["mode", "chosen", "brushed", "allowed", "draft", "baseline"]
         )
-        self._pane.param.watch(lambda event: self._choose(event.new), "chosen")
-        self._pane.param.watch(lambda event: self._allow(event.new), "allowed")
+        self._pane.param.watch(self._take, ["chosen", "allowed"])
 
     def __panel__(self) -> EditorPane:
         return self._pane
@@ -302,6 +301,14 @@ class Editor(Viewer):
         )
 
     # What the browser says
+
+    def _take(self, *events: param.parameterized.Event) -> None:
+        # Both may come together. Taken one by one, what the first sets here would be told with the
+        # second as it was, and the browser, which is not told of what it said itself, keep that.
+        with param.parameterized.batch_call_watchers(self):
+            for event in events:
+                take = self._choose if event.name == "chosen" else self._allow
+                take(event.new)
 
     def _choose(self, given: list[Any]) -> None:
         count = len(self.baseline.parts) if self.baseline else 0

@@ -93,7 +93,11 @@ def test_what_may_vary_is_switched_one_by_one_and_together(browser: Browser) -> 
                 lambda: [at for at, some in editor.allowed.items() if edit in some] == list(layers),
                 f"{edit} at {layers}, not {editor.allowed}",
             )
-            assert pressed(page, f".toggle[data-edit={edit}]") == list(layers)
+            # The page shows it with the answer.
+            craft.wait(
+                lambda: pressed(page, f".toggle[data-edit={edit}]") == list(layers),
+                f"{edit} shown at {layers}",
+            )
 
         page.get_by_role("button", name="remove MaxPool(2) at 2", exact=True).click()
         only("remove", 0, 1, 3, 4, 5, 6, 7)

@@ -162,6 +162,20 @@ def test_what_a_browser_allows_is_held_against_what_can_happen() -> None:
 
 
 @pytest.mark.promise("EDITOR-5")
+def test_what_a_browser_says_at_once_is_taken_at_once() -> None:
+    editor = Editor(baseline=LENET, mode="vary")
+    pane = editor.__panel__()
+    pane.chosen = [0, 1]
+    heard: list[list[list[str]]] = []
+    pane.param.watch(lambda event: heard.append(event.new), "allowed")
+    given = [[] if at == 1 else list(names) for at, names in everything(LENET).items()]
+    # As Panel sets what comes in one message: layers let go, and a switch.
+    pane.param.update(chosen=[], allowed=given)
+    assert (editor.brushed, editor.allowed[1]) == ([], ())
+    # The browser would take anything else for news.
+    assert all(one == given for one in heard)
+
+
 def test_a_step_is_told_with_its_price() -> None:
     editor = crafting(price="about 40 s")
     pane = pane_of(editor)
