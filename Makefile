@@ -24,6 +24,15 @@ nightly: $(VENV)/.dev chromium
 	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 3600 tests/space \
 		tests/training/test_network.py tests/training/test_from_torch.py tests/projection/test_otmann.py
 
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench chromium
+	$(BIN)/python -m tests.benchmarks $(BENCH)
+
 faults: $(VENV)/.dev
 	$(BIN)/python -m tests.faults --write $(FAULTS)
 
