@@ -14,7 +14,10 @@ from typing import final
 
 import psutil
 
-__all__ = ["Launched", "launched"]
+__all__ = ["LOOK_SECONDS", "Launched", "launched"]
+
+LOOK_SECONDS = 0.01
+"""Time between two looks at what a command does."""
 
 MEMORY_SECONDS = 0.5
 """Time between two looks at the memory, which take the processors from what is measured."""
@@ -65,6 +68,12 @@ class Launched:
             said = self.log.read_text(encoding="utf-8", errors="replace")[-2_000:]
             raise RuntimeError(f"{self._process.args} ended with code {code}:\n{said}")
         return code is None
+
+    def ended(self) -> float:
+        """Wait until the command has ended; gives when that was seen, in monotonic seconds."""
+        while self.runs():
+            self.pause(LOOK_SECONDS)
+        return time.monotonic()
 
     def family(self) -> set[psutil.Process]:
         """Give the process and all that it has started and that still runs."""

@@ -7,7 +7,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,14 +21,11 @@ from numpy.typing import NDArray
 from remap_ray.study import Epoch, Status, open_study
 from remap_ray.study.directory import DATABASE
 from remap_ray.training import datasets
-from tests.benchmarks.launched import Launched, launched
+from tests.benchmarks.launched import LOOK_SECONDS, Launched, launched
 from tests.benchmarks.report import Table, quantity
 from tests.benchmarks.timing import ratio
 
-__all__ = ["Plain", "Queue", "Seen", "compared", "follow", "measure"]
-
-LOOK_SECONDS = 0.01
-"""Time between two looks at the study while it trains."""
+__all__ = ["Plain", "Queue", "Seen", "compared", "follow", "measure", "sampled"]
 
 ENOUGH_SECONDS = 540.0
 """No further round begins that would, if it takes as long as the last, end after so long."""
@@ -327,19 +325,24 @@ def _queue(path: Path, data: str, models: int, epochs: int, *, looks: bool) -> Q
         "--max-flops": MOST_FLOPS,
     }
     options = [str(one) for pair in arguments.items() for one in pair]
-    command = [sys.executable, "-m", "remap_panel", "sample", str(path), *options]
-    with launched(command, path.with_suffix(".log"), looks=looks) as one:
-        while one.runs() and not (path / DATABASE).exists():
-            one.pause(LOOK_SECONDS)
+    with sampled(path, options, looks=looks) as one:
         seen, done, trainers = follow(path, one)
-        while one.runs():
-            one.pause(LOOK_SECONDS)
-        ended = time.monotonic()
+        ended = one.ended()
     with open_study(path) as study:
         accuracies = [model.accuracy for model in study.models() if model.accuracy is not None]
     if len(accuracies) != models:
         raise RuntimeError(f"{models - len(accuracies)} of {models} models were not trained")
     return Queue(one.began, ended, seen, done, fmean(accuracies), trainers, one.peak, one.processor)
+
+
+@contextmanager
+def sampled(path: Path, options: Sequence[str], *, looks: bool = False) -> Iterator[Launched]:
+    """Run ``remap sample`` with a new study at ``path``; the block begins once that is there."""
+    command = [sys.executable, "-m", "remap_panel", "sample", str(path), *options]
+    with launched(command, path.with_suffix(".log"), looks=looks) as one:
+        while one.runs() and not (path / DATABASE).exists():
+            one.pause(LOOK_SECONDS)
+        yield one
 
 
 def follow(path: Path, one: Launched) -> tuple[tuple[Seen, ...], float, int]:
@@ -368,9 +371,7 @@ def follow(path: Path, one: Launched) -> tuple[tuple[Seen, ...], float, int]:
 def _plain(path: Path, way: Way, *, looks: bool) -> Plain:
     command = [sys.executable, "-m", f"tests.benchmarks.{way.module}", str(path), str(way.count)]
     with launched(command, path.with_suffix(f".{way.module}.log"), looks=looks) as one:
-        while one.runs():
-            one.pause(LOOK_SECONDS)
-        ended = time.monotonic()
+        ended = one.ended()
     lines = one.log.read_text(encoding="utf-8").splitlines()
     # Ray says this and that besides.
     told = [json.loads(line) for line in lines if line.startswith("{")]

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from remap_ray.study import Status, open_study
-from remap_ray.study.directory import DATABASE
 from tests.benchmarks.gpu import device_name
-from tests.benchmarks.launched import launched
-from tests.benchmarks.queue import LOOK_SECONDS, follow
+from tests.benchmarks.queue import follow, sampled
 from tests.benchmarks.report import Table, quantity
 from tests.benchmarks.trainer import Images
 
@@ -79,14 +75,9 @@ def _write(path: Path, count: int) -> None:
 
 def _run(path: Path, options: tuple[str, ...]) -> tuple[float, float, float]:
     """Give seconds: of all trainings, to the first one's beginning, of the whole command."""
-    command = [sys.executable, "-m", "remap_panel", "sample", str(path), *options]
-    with launched(command, path.with_suffix(".log"), looks=False) as one:
-        while one.runs() and not (path / DATABASE).exists():
-            one.pause(LOOK_SECONDS)
+    with sampled(path, options) as one:
         seen, done, _ = follow(path, one)
-        while one.runs():
-            one.pause(LOOK_SECONDS)
-        ended = time.monotonic()
+        ended = one.ended()
     with open_study(path) as study:
         if any(model.status is not Status.DONE for model in study.models()):
             raise RuntimeError(f"{path.with_suffix('.log').read_text(encoding='utf-8')}")

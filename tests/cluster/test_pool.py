@@ -38,6 +38,11 @@ def drain(pool: Pool, numbers: set[int], seconds: float = 120) -> dict[int, list
     return found
 
 
+def trains(pool: Pool, number: int, task: Task) -> None:
+    pool.start(number, task)
+    assert isinstance(drain(pool, {number})[number][-1], Trained)
+
+
 def until(pool: Pool, wanted: Callable[[int, Event], bool], seconds: float = 120) -> list[Event]:
     deadline = time.monotonic() + seconds
     seen: list[Event] = []
@@ -92,8 +97,7 @@ def test_a_running_task_stops_and_its_trainer_goes_on(
     pool.stop(1)
     events = drain(pool, {1})[1]
     assert isinstance(events[-1], Stopped)
-    pool.start(2, tasks[0])
-    assert isinstance(drain(pool, {2})[2][-1], Trained)
+    trains(pool, 2, tasks[0])
 
 
 def test_a_task_stopped_before_its_first_batch_stops(make_pool: MakePool) -> None:
@@ -111,8 +115,7 @@ def test_an_earlier_stop_does_not_stop_the_same_model_again(
     pool.stop(1)
     pool.stop(1)
     drain(pool, {1})
-    pool.start(1, tasks[0])
-    assert isinstance(drain(pool, {1})[1][-1], Trained)
+    trains(pool, 1, tasks[0])
 
 
 def test_what_cannot_be_trained_fails_with_its_reason(
@@ -125,8 +128,7 @@ def test_what_cannot_be_trained_fails_with_its_reason(
     event = drain(pool, {1})[1][-1]
     assert isinstance(event, Failed)
     assert "epoch" in event.reason
-    pool.start(2, tasks[0])
-    assert isinstance(drain(pool, {2})[2][-1], Trained)
+    trains(pool, 2, tasks[0])
 
 
 def test_a_checkpoint_continues_where_it_ended(make_pool: MakePool, tasks: list[Task]) -> None:
@@ -152,8 +154,7 @@ def test_a_task_that_does_not_stop_is_ended_with_its_trainer(
     # At once, however long the death of its process takes to be told.
     assert pool.poll() == [(1, Lost("its trainer was ended"))]
     wait_for(lambda: pool.free() == 1, "another trainer")
-    pool.start(2, tasks[0])
-    assert isinstance(drain(pool, {2})[2][-1], Trained)
+    trains(pool, 2, tasks[0])
 
 
 def test_a_pool_grows_and_shrinks_and_lets_what_trains_end(
@@ -173,8 +174,7 @@ def test_a_pool_grows_and_shrinks_and_lets_what_trains_end(
     pool.stop(1)
     assert isinstance(drain(pool, {1})[1][-1], Stopped)
     assert pool.free() == 1
-    pool.start(3, tasks[1])
-    assert isinstance(drain(pool, {3})[3][-1], Trained)
+    trains(pool, 3, tasks[1])
 
 
 @pytest.mark.ray
@@ -192,8 +192,7 @@ def test_a_killed_trainer_loses_its_task_and_is_replaced(
     event = drain(pool, {1})[1][-1]
     assert event == Lost("its trainer died")
     wait_for(lambda: pool.free() == 1, "another trainer")
-    pool.start(2, tasks[0])
-    assert isinstance(drain(pool, {2})[2][-1], Trained)
+    trains(pool, 2, tasks[0])
 
 
 @pytest.mark.ray
@@ -210,8 +209,7 @@ def test_a_trainer_that_lost_its_task_is_ended_though_it_lives(
     pool._free(trainer, lost=True)
     wait_for(lambda: pool.free() == 1, "another trainer")
     assert pool._idle[0].actor is not trainer.actor
-    pool.start(2, tasks[0])
-    assert isinstance(drain(pool, {2})[2][-1], Trained)
+    trains(pool, 2, tasks[0])
 
 
 @pytest.mark.slow
