@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -14,13 +15,21 @@ from typing import final
 from remap_ray.errors import RemapError, StudyBusy
 from remap_ray.study import Holder, announce, open_study
 
-__all__ = ["LOG_NAME", "Training", "TrainingEnded", "training"]
+__all__ = ["LOG_NAME", "Training", "TrainingEnded", "step_back", "training"]
 
 LOG_NAME = "train.log"
 """File in the study's directory that takes what the training process prints."""
 
+LOG = logging.getLogger(__name__)
+
 COLOURFUL = {"FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
 """What a kernel asks of its commands: in a log nothing is painted, and no bar moves."""
+
+NICENESS = "RAY_worker_niceness"
+"""By how much Ray has its workers step back behind other processes; 15 where that is not set."""
+
+SESSION_NICENESS = 10
+"""By how much a session of training steps back at most: who takes wishes is in it too."""
 
 STOP_SECONDS = 5.0
 """How long the training process may take to end; then it is killed."""
@@ -35,6 +44,27 @@ class TrainingEnded(RemapError, RuntimeError):
         super().__init__(f"remap train ended with code {code}: {said} (all of it: {log})")
         self.code = code
         self.log = log
+
+
+def step_back(leader: int) -> None:
+    """Have a session of training step back behind others, where Linux weighs whole sessions.
+
+    Where it does (``sched_autogroup_enabled``), the niceness of Ray's workers counts only against
+    their own session: without this, a trainer takes as much of a processor from the page's server
+    and from browsers as if it were not nice at all.
+
+    Parameters
+    ----------
+    leader
+        The process that leads the session, and is ours.
+    """
+    wanted = os.environ.get(NICENESS, "15")
+    nice = min(int(wanted) if wanted.isdecimal() else 0, SESSION_NICENESS)
+    try:
+        Path(f"/proc/{leader}/autogroup").write_text(f"{nice}", encoding="ascii")
+    except OSError as error:
+        # Sessions are not weighed here, or the process has ended: training goes on all the same.
+        LOG.debug("the session of process %d keeps its weight: %s", leader, error)
 
 
 @final
@@ -55,6 +85,7 @@ class Training:
                 # Ctrl-C in the terminal is for the server, which then ends this in order.
                 start_new_session=True,
             )
+        step_back(self._process.pid)
         # Its own word comes only after Python and its modules have loaded.
         with suppress(StudyBusy), open_study(path) as study:
             announce(study, Holder.process("remap train", self._process.pid))

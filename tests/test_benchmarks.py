@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import os
 import platform
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,14 @@ from tests.benchmarks import NAMES, measure
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.big_study import EPOCHS, big_study
 from tests.benchmarks.launched import Launched, launched
+from tests.benchmarks.loop import (
+    RING_SECONDS,
+    Loop,
+    Step,
+    Stretch,
+    record_lags,
+    record_steps,
+)
 from tests.benchmarks.machine import busy_share, file_system, machine
 from tests.benchmarks.plain_otmann import plain_distances
 from tests.benchmarks.queue import Queue, Seen
@@ -227,6 +238,73 @@ def commandline(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return []
+
+
+def test_an_event_loop_tells_how_late_it_is_and_which_step_kept_it() -> None:
+    lines, runs = io.StringIO(), asyncio.Handle._run
+    loop = asyncio.new_event_loop()
+    busy: list[float] = []
+
+    def work() -> None:
+        busy.append(loop.time())
+        while loop.time() < busy[0] + 3 * RING_SECONDS:
+            pass
+        busy.append(loop.time())
+
+    try:
+        record_steps(lines)
+        record_lags(loop, lines)
+        loop.call_soon(work)
+        loop.call_later(6 * RING_SECONDS, loop.stop)
+        loop.run_forever()
+    finally:
+        asyncio.Handle._run = runs  # type: ignore[method-assign]
+        loop.close()
+    found = [line.split() for line in lines.getvalue().splitlines()]
+    rings = [(float(due), float(late)) for name, due, late, *_ in found if name == "ring"]
+    during = [due + late for due, late in rings if busy[0] < due < busy[1]]
+    # Every moment that fell into the step is late, to its end at least.
+    assert len(during) >= 2
+    assert all(rung >= busy[1] - 1e-6 for rung in during)
+    assert any(
+        float(clock) >= 3 * RING_SECONDS - 1e-6 for name, _, clock, *_ in found if name == "step"
+    )
+
+
+def test_what_a_loop_recorded_is_read_from_one_moment_to_another(tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    record.write_text(
+        "ring 1.0 0.5\nstep 1.5 0.6 0.1\nring 2.0 0.002\nstep 2.5 0.004 0.003\n"
+        "step 2.7 0.003 0.0029\nring 3.0 0.7\nstep 3.5 0.9 0.9\nring 4.0 0"
+    )
+    stretch = Loop("http://nowhere", record).between(2.0, 3.0)
+    assert stretch == Stretch((0.002,), (Step(2.5, 0.004, 0.003), Step(2.7, 0.003, 0.0029)))
+    assert stretch.longest == (0.003, 0.004)
+    assert Stretch((), ()).longest == (0.0, 0.0)
+
+
+def test_a_process_of_its_own_asks_and_tells_each_wait(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is printed."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        log = tmp_path / "log"
+        with launched([sys.executable, "-m", "tests.benchmarks.asking", url, "0.1"], log) as one:
+            wait_for(one)
+        server.shutdown()
+    waits = [float(line) for line in log.read_text().split()]
+    # The first answer is not counted.
+    assert len(waits) == len(asked) - 1 > 0
 
 
 def wait_for(one: Launched) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
@@ -18,21 +19,22 @@ import psutil
 from playwright.sync_api import Browser, Page, WebSocket
 
 from remap_panel.connection import ALIVE
+from remap_panel.launch import step_back
 from remap_ray.study import Epoch, Holder, Study, open_study, take_lease
 from tests import synthetic
 from tests.benchmarks.launched import Launched, launched
-from tests.benchmarks.loop import recorded
+from tests.benchmarks.loop import Loop, recorded
 from tests.benchmarks.page import chromium
 from tests.benchmarks.report import Table, quantity
 
-__all__ = ["lags", "measure", "quantiles"]
+__all__ = ["measure", "quantiles", "waits"]
 
 TRAINED, TRAINING, BROWSERS, TRAINERS = 1_000, 8, 5, 2
 EVERY_SECONDS = 0.5
 WORKERS_NICENESS = 15
 """By which Ray has its workers, trainers among them, step back behind other processes."""
 
-ASK_SECONDS = 0.02
+LOOK_MS = 200
 WAIT_MS = 60_000
 
 
@@ -44,17 +46,14 @@ def measure(quick: bool) -> Table:
         loop = stack.enter_context(recorded(path, trained))
         url = loop.url
         server = _server_of(url)
-        for place in range(1 if quick else TRAINERS):
-            stack.enter_context(_trainer(Path(name) / f"trainer{place}.log"))
+        stack.enter_context(_trainers(1 if quick else TRAINERS, Path(name) / "trainers.log"))
         browser = stack.enter_context(chromium())
         traffic = Traffic()
         pages = [_open(browser, url, traffic) for _ in range(browsers)]
-        began = time.monotonic()
-        idle = [*quantiles(lags(url, seconds / 3, pages[0])), *loop.longest(began)]
+        idle = _watched(loop, seconds / 3, pages[0])
         with open_study(path) as study, _writing(study) as written:
             traffic.begin()
-            began = time.monotonic()
-            busy = [*quantiles(lags(url, seconds, pages[0])), *loop.longest(began)]
+            busy = _watched(loop, seconds, pages[0])
             updates = len(written) * browsers
             travelled = traffic.end()
         for page in pages:
@@ -64,29 +63,58 @@ def measure(quick: bool) -> Table:
             _open(browser, url, Traffic()).context.close()
         kept = max(server.memory_full_info().uss - before, 0) / opened
     rows = [
-        ("wait for the event loop, no writer, ms", *_in_ms(idle)),
-        ("wait for the event loop, a writer, ms", *_in_ms(busy)),
+        ("the loop's own lag, no writer, ms", *_in_ms(idle.lag), *_in_ms(idle.longest)),
+        ("wait of a request, no writer, ms", *_in_ms(idle.wait), "", ""),
+        ("the loop's own lag, a writer, ms", *_in_ms(busy.lag), *_in_ms(busy.longest)),
+        ("wait of a request, a writer, ms", *_in_ms(busy.wait), "", ""),
         ("bytes per epoch and browser", quantity(travelled / max(updates, 1)), "", "", ""),
         ("memory per session opened and closed, MiB", quantity(kept / 2**20), "", "", ""),
     ]
     return Table(
         f"`remap serve` of a study of {trained:,} trained models, {browsers} browsers on its page. "
         "The writer records epochs of 8 models twice a second while trainers of one thread each "
-        "keep the processors busy, as nice as Ray's workers are (15). The wait is that of a "
-        "request that only "
-        "asks which server this is, every 20 ms: the event loop answers it between all else. What "
-        "of it is the server's own tells the longest step of its loop, which nothing interrupts, "
-        "in processor time; by the clock the browsers and trainers on the same processors are in "
-        "it too. Memory counts what is the "
+        "keep the processors busy, as nice as Ray's workers are (15). The loop's own lag is by "
+        "how much a timer on the server's event loop, due every 20 ms, rings too late: so long "
+        "does whatever is due wait for its turn. The wait of a request is what a process of its "
+        "own, which does nothing else, waits for an answer that only says which server this is, "
+        "asked 20 ms after the last one came: several turns of the loop, and of the processors, "
+        "which the asking process has to get as well. The longest step is that of the loop that "
+        "nothing interrupted: by its processor time it is the server's own, by the clock the "
+        "browsers and trainers on the same processors are in it too. Memory counts what is the "
         "server's own (USS); a closed session is kept for a laptop that comes back.",
         ("what", "median", "99th percentile", "longest step, processor", "longest step, clock"),
         tuple(rows),
     )
 
 
-def quantiles(waits: list[float]) -> tuple[float, float]:
+@final
+@dataclass(frozen=True)
+class Watched:
+    """How long a server let others wait, in seconds.
+
+    Parameters
+    ----------
+    lag, wait
+        Median and 99th percentile of the loop's own lag, and of the wait of a request.
+    longest
+        The longest step of its loop, by processor time and by the clock.
+    """
+
+    lag: tuple[float, float]
+    wait: tuple[float, float]
+    longest: tuple[float, float]
+
+
+def _watched(loop: Loop, seconds: float, page: Page) -> Watched:
+    begin = time.monotonic()
+    waited = waits(loop.url, seconds, page)
+    stretch = loop.between(begin, time.monotonic())
+    return Watched(quantiles(stretch.lags), quantiles(waited), stretch.longest)
+
+
+def quantiles(seconds: Sequence[float]) -> tuple[float, float]:
     """Give the median and the 99th percentile."""
-    p50, p99 = np.percentile(np.array(waits), [50, 99])
+    p50, p99 = np.percentile(np.array(seconds), [50, 99])
     return float(p50), float(p99)
 
 
@@ -131,30 +159,17 @@ def _open(browser: Browser, url: str, traffic: Traffic) -> Page:
     return page
 
 
-def lags(url: str, seconds: float, page: Page) -> list[float]:
-    """Ask the server again and again while pages hear of it; gives the seconds of each answer."""
-    pause, found, stop = threading.Event(), [], threading.Event()
-
-    def ask() -> float:
-        start = time.perf_counter()
-        with urllib.request.urlopen(url.rstrip("/") + ALIVE, timeout=60) as answer:
-            answer.read()
-        return time.perf_counter() - start
-
-    def ask_on() -> None:
-        # The first answer is not counted: what it needs is loaded then.
-        ask()
-        while not stop.is_set():
-            found.append(ask())
-            pause.wait(ASK_SECONDS)
-
-    thread = threading.Thread(target=ask_on)
-    thread.start()
-    # Playwright hears of frames only while it is waited on.
-    page.wait_for_timeout(1000 * seconds)
-    stop.set()
-    thread.join()
-    return found
+def waits(url: str, seconds: float, page: Page) -> list[float]:
+    """Have the server asked again and again while pages hear of it; gives each answer's seconds."""
+    with tempfile.TemporaryDirectory(prefix="remap-") as name:
+        log = Path(name) / "waits"
+        asked = url.rstrip("/") + ALIVE
+        command = [sys.executable, "-m", "tests.benchmarks.asking", asked, str(seconds)]
+        with launched(command, log) as one:
+            while one.runs():
+                # Playwright hears of frames only while it is waited on.
+                page.wait_for_timeout(LOOK_MS)
+        return [float(line) for line in log.read_text(encoding="utf-8").split()]
 
 
 @contextmanager
@@ -188,9 +203,10 @@ def _writing(study: Study) -> Iterator[list[Epoch]]:
 
 
 @contextmanager
-def _trainer(log: Path) -> Iterator[Launched]:
-    """Keep one processor at what a trainer does."""
-    with launched([sys.executable, "-m", "tests.benchmarks.watching"], log) as one:
+def _trainers(count: int, log: Path) -> Iterator[Launched]:
+    """Keep processors at what trainers do, in a session of their own as `remap serve` has it."""
+    command = [sys.executable, "-m", "tests.benchmarks.watching", str(count)]
+    with launched(command, log) as one:
         yield one
 
 
@@ -225,4 +241,10 @@ def _server_of(url: str) -> psutil.Process:
 
 
 if __name__ == "__main__":
-    _train_on()
+    step_back(os.getpid())
+    spawn = multiprocessing.get_context("spawn")
+    trainers = [spawn.Process(target=_train_on, daemon=True) for _ in range(int(sys.argv[1]))]
+    for one in trainers:
+        one.start()
+    for one in trainers:
+        one.join()
