@@ -33,6 +33,12 @@ READ_SECONDS = 0.005
 GAP_SECONDS = 0.02
 """Rest between two sessions' turns, in which the server answers requests."""
 
+SLOT_SECONDS = 0.2
+"""Further rest between them where nobody waits for the news: training has gone on."""
+
+ROUND_SECONDS = 1.0
+"""What these rests come to at most for all sessions together."""
+
 TOLD_CHUNKS = 20
 """Portions of predictions after which the sessions are told of the class accuracies so far."""
 
@@ -161,7 +167,7 @@ class Feed:
                 one.design  # noqa: B018
         if change or not same or self.problem:
             self.snapshot = replace(advance(before, change, heartbeat), wished=wished).work_out()
-            self._tell()
+            self._tell(0.0 if poked else SLOT_SECONDS)
         return True
 
     def _read_predictions(self) -> None:
@@ -177,11 +183,16 @@ class Feed:
             self.snapshot, self._read = replace(self.snapshot, recalls=found).work_out(), {}
             self._tell()
 
-    def _tell(self) -> None:
+    def _tell(self, slot: float = 0.0) -> None:
+        """Tell all sessions; between their turns rests a slot's length, until somebody pokes."""
         with self._guard:
             subscribers = tuple(self._subscribers.values())
+        slot = min(slot, ROUND_SECONDS / max(len(subscribers), 1))
         for place, tell in enumerate(subscribers):
             if place:
+                # What a session is told, its browser works on, and often on this machine: they
+                # do not all do so at once, nor for each of the epochs that come meanwhile.
+                self._poke.wait(slot)
                 # A request is several steps of the loop: none of them waits for a session's turn.
                 self._gap.wait(GAP_SECONDS)
             if self._ended:

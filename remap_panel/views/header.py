@@ -127,7 +127,7 @@ h1, p { margin: 0; font: 16px/1.3 var(--remap-sans); }
 }
 .counts span { white-space: nowrap; }
 .dot { color: var(--remap-header-muted); }
-.dot.is-alive { color: var(--remap-highlight); animation: breathe 2s ease-in-out infinite; }
+.dot.is-alive { color: var(--remap-highlight); animation: breathe 2s ease-in-out; }
 @keyframes breathe { 50% { opacity: 0.35; } }
 @media (prefers-reduced-motion: reduce) { .dot.is-alive { animation: none; } }
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -273,6 +274,30 @@ def test_sessions_take_a_new_snapshot_in_turns(
             (turn,) = document.session_callbacks
             turn.callback()
             assert each.snapshot.drawer_numbers == (3,)
+    finally:
+        Feed.close_all()
+
+
+@pytest.mark.promise("PAGE-19")
+def test_what_training_brings_is_told_at_leisure_and_a_wish_at_once(
+    toy_study_full: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remap_panel.feed.SLOT_SECONDS", 60.0)
+    monkeypatch.setattr("remap_panel.feed.ROUND_SECONDS", 600.0)
+    feed = Feed.of(toy_study_full.path)
+    try:
+        wait_for(lambda: bool(feed.snapshot.recalls), "the class accuracies")
+        told: list[tuple[int, bool]] = []
+        wished = threading.Event()
+        for place in range(3):
+            feed.subscribe(lambda place=place: told.append((place, wished.is_set())))
+        with Study.open(toy_study_full.path) as elsewhere:
+            elsewhere.keep(3)
+        wait_for(lambda: bool(told), "the first session's turn")
+        wished.set()
+        feed.poke()
+        wait_for(lambda: len(told) == 3, "the other sessions' turns")
+        assert told == [(0, False), (1, True), (2, True)]
     finally:
         Feed.close_all()
 
