@@ -211,7 +211,7 @@ def tabs(state: ExplorerState) -> pn.viewable.Viewable:
         sizing_mode="stretch_both",
         margin=0,
     )
-    state.param.watch(lambda _: queue.param.update(html=_queue_label(state)), "snapshot")
+    state.param.watch(lambda _: setattr(queue, "html", _queue_label(state)), "snapshot")
     made.param.watch(lambda event: state.param.update(tab=TABS[event.new]), "active")
 
     def open_tab(_: object) -> None:

@@ -176,6 +176,11 @@ class Snapshot:
         """What `remap_panel.needs.judge` has found already, for all sessions of the process."""
         return {}
 
+    @cached_property
+    def listed(self) -> dict[Any, Any]:
+        """What the queue lists of this snapshot, for all sessions of the process."""
+        return {}
+
     def work_out(self) -> Self:
         """Work out what every session will ask for, in the thread that has the time."""
         for one in (self.figures, self.children, self.counts, self.reasons, self.seconds_left):

@@ -139,9 +139,8 @@ class NeedsView(Viewer):
             "standing": standing(state),
             "problem": problem,
         }
-        self.row.param.update(
-            {name: value for name, value in values.items() if getattr(self.row, name) != value}
-        )
+        if fresh := {name: one for name, one in values.items() if getattr(self.row, name) != one}:
+            self.row.param.update(fresh)
 
     def _told(self, message: object) -> None:
         """Hear of a press or an entry, such as ``{"bound": "parameters", "text": "100k"}``."""

@@ -214,10 +214,10 @@ class Overview(Viewer):
         self._send(values)
 
     def _send(self, values: dict[str, Any]) -> None:
-        # Only what differs travels.
-        self._plot.param.update(
-            {name: value for name, value in values.items() if getattr(self._plot, name) != value}
-        )
+        # Only what differs travels; param looks through all there is even for nothing.
+        plot = self._plot
+        if fresh := {name: one for name, one in values.items() if getattr(plot, name) != one}:
+            plot.param.update(fresh)
 
     def _family(self) -> dict[str, Any]:
         model = self._state.model(self._state.inspected)

@@ -339,8 +339,12 @@ class Queue(Viewer):
         self.table.update()
 
     def _rows(self) -> Mapping[int, Row]:
-        given = (self._state.snapshot, self._lines, set(self._ticked), self._filter, self._origin)
-        self._lines = lines(*given)
+        snapshot, chosen = self._state.snapshot, frozenset(self._ticked)
+        # Most sessions list the same of a snapshot.
+        key = (chosen, self._filter, self._origin)
+        if (found := snapshot.listed.get(key)) is None:
+            found = snapshot.listed[key] = lines(snapshot, self._lines, *key)
+        self._lines = found
         return {number: line.row for number, line in self._lines.items()}
 
     def _hover(self, number: int | None) -> None:

@@ -73,7 +73,8 @@ def measure(quick: bool) -> Table:
     return Table(
         f"`remap serve` of a study of {trained:,} trained models, {browsers} browsers on its page. "
         "The writer records epochs of 8 models twice a second while trainers of one thread each "
-        "keep the processors busy, as nice as Ray's workers are (15). The loop's own lag is by "
+        "keep the processors busy, as nice as Ray's workers are (15) and in a session that steps "
+        "back as that of the training which `remap serve` starts. The loop's own lag is by "
         "how much a timer on the server's event loop, due every 20 ms, rings too late: so long "
         "does whatever is due wait for its turn. The wait of a request is what a process of its "
         "own, which does nothing else, waits for an answer that only says which server this is, "

@@ -111,6 +111,16 @@ def test_a_line_is_made_anew_only_where_something_changed(lease: Lease) -> None:
     assert all(again[number] is after[number] for number in after if number != 4)
 
 
+@pytest.mark.promise("PAGE-19")
+def test_sessions_that_list_the_same_share_its_lines(state: ExplorerState) -> None:
+    first, second, third = (Queue(state) for _ in range(3))
+    third._act("filter", "done")
+    for queue in (first, second, third):
+        queue.table._handle_msg({"ask": "rows"})
+    assert first._lines is second._lines
+    assert third._lines.keys() < first._lines.keys()
+
+
 def test_a_child_tells_its_parent_and_its_edits(toy_study: Study) -> None:
     (parent,) = toy_study.submit([Submission(Architecture((1, 8, 8), 10, (Dense(16),)))])
     child = Architecture((1, 8, 8), 10, (Dense(32),))
