@@ -39,6 +39,7 @@ from remap_ray.cluster.scheduler import Scheduler
 from remap_ray.errors import DataError, RayFailed, RemapError, TrainingFailed
 from remap_ray.space import Design
 from remap_ray.study import Holder, Layout, Lease, Placement, Study, take_lease
+from remap_ray.training import heap
 from remap_ray.training.task import Checkpoint, Task
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Trainer:
             yield Lost(f"its trainer's GPU failed ({str(error).splitlines()[0]})")
         finally:
             self._stopped.discard(job)
+            heap.give_back()
 
     def stop(self, job: int) -> None:
         """Stop a job at its next batch, or before its first."""
@@ -136,6 +138,7 @@ def _prepare(parts: list[Ref], plan: Plan) -> Prepared:
 
     # More threads than assigned CPUs cost a factor, not a share.
     torch.set_num_threads(plan.threads)
+    heap.keep()
     device = torch.device("cpu")
     # Not the variable CUDA_VISIBLE_DEVICES, which Ray sets for declared GPUs too.
     if plan.gpus_each and ray.get_gpu_ids() and torch.cuda.is_available():

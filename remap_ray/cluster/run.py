@@ -12,6 +12,7 @@ from pathlib import Path
 from remap_ray.cluster.plan import Wanted, check_local, with_wishes
 from remap_ray.errors import InvalidRequest, StudyReadOnly
 from remap_ray.study import Holder, Study, announce_in_turn, withdraw
+from remap_ray.training.heap import ONE_HEAP
 
 __all__ = ["run_queue", "set_environment"]
 
@@ -86,6 +87,8 @@ def set_environment(wanted: Wanted) -> None:
         # Other users of this machine stay out, and no token is written into a home.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    # Trainers inherit it from their Ray, and no process of it wants several heaps.
+    os.environ.setdefault(*ONE_HEAP)
     # A stray address would win over a Ray of our own.
     os.environ.pop("RAY_ADDRESS", None)
 

@@ -35,6 +35,10 @@ __all__ = [
 ]
 
 END_SECONDS = 400
+
+LEFT_SECONDS = 120
+"""How long what a killed command has left may go on."""
+
 TRAINING = "ray::Trainer.train"
 SCHEDULER = "ray::SchedulerHost.run"
 PROJECTOR = ("ray::Projector.add", "ray::Projector.settle")
@@ -296,7 +300,9 @@ def remap_train(scene: Scene) -> tuple[Struck, float]:
     again = scene.train()
     seconds = went_on(scene, struck)
     finished(again)
-    _, alive = psutil.wait_procs(left, timeout=30)
+    # Ray's agents ask five times, every 2 s, whether their raylet lives, and then try for up to
+    # a minute to tell a dead server of it.
+    _, alive = psutil.wait_procs(left, timeout=LEFT_SECONDS)
     assert not alive, f"left behind: {alive}"
     return struck, seconds
 
