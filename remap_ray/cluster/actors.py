@@ -134,6 +134,7 @@ def _prepare(parts: list[Ref], plan: Plan) -> Prepared:
     """Make this process ready to train networks: its threads, its device, the data on it."""
     import torch
 
+    from remap_ray.training.passes import adam
     from remap_ray.training.tensors import prepare
 
     # More threads than assigned CPUs cost a factor, not a share.
@@ -144,6 +145,8 @@ def _prepare(parts: list[Ref], plan: Plan) -> Prepared:
     if plan.gpus_each and ray.get_gpu_ids() and torch.cuda.is_available():
         device = torch.device("cuda")
         torch.cuda.set_per_process_memory_fraction(min(plan.gpus_each, 1.0))
+    # A process's first optimizer loads much of PyTorch: seconds in which no stop would be heard.
+    adam(torch.nn.Sequential(torch.nn.Linear(1, 1)).to(device))
     train, validation, _ = ray.get(parts)
     return prepare(train, validation, device)
 

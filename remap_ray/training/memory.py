@@ -1,12 +1,13 @@
-"""When memory runs out: foreseen where it is certain, recognised where it happens."""
+"""When memory runs out: foreseen where it is certain, recognised where it happens.
+
+PyTorch is loaded only where an error is looked at.
+"""
 
 from __future__ import annotations
 
 import os
 from math import prod
 from pathlib import Path
-
-import torch
 
 from remap_ray.space import Architecture, Conv, Dense
 from remap_ray.space.layers import Layer
@@ -34,7 +35,10 @@ _VMSTAT = Path("/proc/vmstat")
 
 def ran_out(error: BaseException) -> bool:
     """Whether an error of Python or PyTorch says that there was no memory left."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    # Not for the scheduler, which asks for `kills`: it would stand still for seconds.
+    from torch import OutOfMemoryError  # noqa: PLC0415
+
+    if isinstance(error, MemoryError | OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
 

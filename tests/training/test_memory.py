@@ -1,5 +1,8 @@
 """Memory that runs out is recognised, and foreseen where it is certain."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -85,6 +88,19 @@ def test_the_limit_of_a_container_counts(tmp_path, monkeypatch):
     assert memory.installed() == 1_000_000
     limit.write_text("max\n")
     assert memory.installed() == without
+
+
+def test_the_scheduler_counts_the_kernels_kills_without_pytorch():
+    # Which would keep it from hearing a cancel for the seconds that it loads.
+    program = (
+        "import sys; from remap_ray.cluster import actors; actors._kills(); print(*sys.modules)"
+    )
+    seen = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(seen.stdout.split())
+    assert "remap_ray.training.memory" in loaded
+    assert "torch" not in loaded
 
 
 def test_what_the_kernel_has_killed_is_counted(tmp_path):
