@@ -36,9 +36,10 @@ AIM_SECONDS = 5.0
 LONG = (
     "conv64x3p1 relu conv64x3p1 relu max2 dense64 relu",
     "conv64x3p1 relu conv64x3p1 tanh max2 dense64 relu",
+    "conv64x3p1 tanh conv64x3p1 relu max2 dense64 relu",
 )
 SHORT = "max4 dense8"
-EPOCHS = (2, 2)
+EPOCHS = (2, 2, 1)
 RECIPE = Recipe(epochs=2, batch_size=256)
 PIECE = 2_048
 """Images over which the machine's speed is measured."""
@@ -124,7 +125,7 @@ def _architecture(text: str) -> Architecture:
 
 
 def _long_study(path: Path, data: Path, *, falsely: int = 0) -> Study:
-    """Create the study: two models with long epochs, and a small one that waits for its turn.
+    """Create the study: three models with long epochs, and a small one that waits for its turn.
 
     Parameters
     ----------
