@@ -50,9 +50,10 @@ MARKS = {
     "queue": [pytest.mark.nightly, pytest.mark.ray],
     "short_queue": [pytest.mark.nightly, pytest.mark.ray],
     "cancelling": [pytest.mark.nightly, pytest.mark.ray],
-    "page": [pytest.mark.slow, pytest.mark.browser],
+    # A minute each.
+    "page": [pytest.mark.nightly, pytest.mark.browser],
+    "watching": [pytest.mark.nightly, pytest.mark.browser],
     "panning": [pytest.mark.slow, pytest.mark.browser],
-    "watching": [pytest.mark.slow, pytest.mark.browser],
     "generating": [pytest.mark.slow, pytest.mark.browser],
     "gpu": [pytest.mark.nightly],
     "shares": [pytest.mark.nightly, pytest.mark.ray],

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar, final
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 T = TypeVar("T")
 
@@ -91,8 +91,9 @@ class Explorer:
         return self.wait(rest, f"the circles {sorted(numbers)} at rest (now {before})")
 
     def choose_projection(self, name: str) -> None:
-        """Press the switch of a projection."""
+        """Press the switch of a projection, and wait until the circles are on their way."""
         self.page.locator(f'[data-projection="{name}"] input').click()
+        expect(self.page.locator(f'.overview[data-projection="{name}"]')).to_be_visible()
 
     def hover_circle(self, number: int) -> None:
         """Move the mouse onto a circle."""

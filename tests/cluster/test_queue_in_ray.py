@@ -102,6 +102,7 @@ def test_what_is_done_is_trained_longer_and_halved_by_the_command(tmp_path: Path
         assert [one.epoch for one in study.epochs(model.number)] == list(range(1, aside.epochs + 5))
 
 
+@pytest.mark.nightly
 @pytest.mark.promise("TRAIN-9")
 def test_bfloat16_is_measured_once_and_kept_to(tmp_path: Path) -> None:
     path = tmp_path / "study"

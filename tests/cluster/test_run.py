@@ -30,6 +30,7 @@ from tests.processes import (
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SAMPLE = ["--data", "digits", "--models", "5", "--epochs", "3", "--seed", "1"]
+MANY = 40
 
 
 def outcome(path: Path) -> list[tuple[object, ...]]:
@@ -99,7 +100,8 @@ def test_ctrl_c_keeps_what_trained_and_another_command_goes_on(
     tmp_path: Path, start: Callable[..., Started]
 ) -> None:
     path = tmp_path / "study"
-    running = start("sample", path, *SAMPLE)
+    # So many epochs that none is at its end when the signal comes.
+    running = start("sample", path, *SAMPLE, "--epochs", str(MANY))
     wait_for(lambda: inside_an_epoch(path), "a model inside an epoch")
     family = running.family()
     os.kill(running.process.pid, signal.SIGINT)
@@ -119,7 +121,7 @@ def test_ctrl_c_keeps_what_trained_and_another_command_goes_on(
         assert all(one.checkpoint_epoch == one.epochs for one in begun)
         assert not study.heartbeat().alive
     remap("train", path, "--until-done")
-    assert [row[4:] for row in outcome(path)] == [(1, 2, 3)] * 5
+    assert [row[4:] for row in outcome(path)] == [tuple(range(1, MANY + 1))] * 5
 
 
 @pytest.mark.promise("QUEUE-6")
