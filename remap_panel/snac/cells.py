@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from remap_panel.draft import layer_of
 from remap_panel.snac.layout import Block, Size, arrange
+from remap_panel.snac.strip import lines
 from remap_panel.snac.svg import piece
 from remap_panel.theme import OUTPUT
 from remap_ray.space import Dense, Part, Shape, spaces
@@ -190,7 +191,7 @@ def _said(block: Block, terms: Terms = LAYERS) -> str:
         return f"{place}: {block.words}"
     if not block.shape:
         return f"{place}: {block.words}, whose size is not known"
-    size = "×".join(map(str, block.shape))
+    size = "×".join(lines(block.shape))
     values = f" = {block.values:,} values" if len(block.shape) > 1 else " values"
     parameters = f"{block.parameters:,} parameters" if block.parameters else "no parameters"
     return f"{place}: {block.words}, {size}{values} leave it, {parameters}"
@@ -210,7 +211,5 @@ def _ends(part: Part) -> list[str]:
 
 
 def _size(shape: Shape) -> list[str]:
-    """Give a shape in two short lines: channels or units, then the image."""
-    if not shape:
-        return ["?", ""]
-    return [str(shape[0]), "×".join(map(str, shape[1:]))]
+    """Give a shape in two short lines: the image, then the channels; or units."""
+    return [*lines(shape), ""][:2] if shape else ["?", ""]

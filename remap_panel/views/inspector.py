@@ -18,6 +18,7 @@ from remap_panel.curves import Curves, prospect
 from remap_panel.downloads import Download, address_of
 from remap_panel.exporting import Export
 from remap_panel.sheet import Sheet, button
+from remap_panel.snac.strip import lines
 from remap_panel.snapshot import Snapshot
 from remap_panel.state import ExplorerState
 from remap_ray.space.terms import LAYERS, Terms
@@ -155,10 +156,7 @@ def chip(model: Model) -> str:
 
 
 def _size(shape: Sequence[int], narrow: bool) -> str:
-    if len(shape) == 1:
-        return str(shape[0])
-    channels, height, width = shape
-    return f"{height}×{width}{'×' if narrow else '<br>'}{channels}"
+    return ("×" if narrow else "<br>").join(lines(shape))
 
 
 def facts(

@@ -95,7 +95,7 @@ def test_the_queue_shows_every_model_and_is_worked_by_keyboard(
     expect(explorer.tab("Queue")).to_have_attribute("aria-selected", "true")
 
     # Sorted by a header, back to the natural order by its third click.
-    header = page.locator(".remap-queue").get_by_role("columnheader", name="Accuracy")
+    header = page.locator(".remap-queue").get_by_role("columnheader", name="Acc")
     header.click()
     expect(header).to_have_attribute("aria-sort", "descending")
     best = max(study.models(), key=lambda one: one.accuracy or 0)

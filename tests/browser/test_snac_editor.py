@@ -68,7 +68,7 @@ def test_layers_are_chosen_by_mouse_and_by_keyboard(browser: Browser) -> None:
         chosen(2)
         expect(craft.block(2)).to_be_focused()
         expect(page.locator(".readout")).to_have_text(
-            "2: MaxPool(2), 16×13×13 = 2,704 values leave it, no parameters"
+            "2: MaxPool(2), 13×13×16 = 2,704 values leave it, no parameters"
         )
         craft.press("Shift+ArrowRight", "Shift+ArrowRight")
         chosen(2, 3, 4)

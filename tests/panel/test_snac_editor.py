@@ -69,9 +69,9 @@ def text_of(editor: Editor) -> str:
 def test_a_cell_says_what_the_layer_is_and_what_leaves_it() -> None:
     made = cells.cells(LENET.layers, SHAPE, LENET.shapes, 10)
     assert [one["said"] for one in made][:3] == [
-        "0: Conv(16, 3x3), 16×26×26 = 10,816 values leave it, 160 parameters",
-        "1: Activation(relu), 16×26×26 = 10,816 values leave it, no parameters",
-        "2: MaxPool(2), 16×13×13 = 2,704 values leave it, no parameters",
+        "0: Conv(16, 3x3), 26×26×16 = 10,816 values leave it, 160 parameters",
+        "1: Activation(relu), 26×26×16 = 10,816 values leave it, no parameters",
+        "2: MaxPool(2), 13×13×16 = 2,704 values leave it, no parameters",
     ]
     assert made[-1]["said"] == "output: Dense(10), 10 values leave it, 650 parameters"
     assert made[0]["values"] == {"filters": 16, "kernel_size": 3, "stride": 1, "padding": 0}
