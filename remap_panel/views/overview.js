@@ -185,6 +185,9 @@ export function render({model, view}) {
   let motion = 0 // handle of the running animation, 0 where there is none
   let flushing = 0 // handle of the coming update, 0 where there is none
   let waiting = false // whether something changed while circles travelled
+  let clicked = null // the model that was clicked, until the server has heard of it
+
+  const inspected = () => clicked ?? model.inspected
 
   // The frame applies as long as the ranges are as this script left them: who has zoomed keeps
   // what they see until they reset or switch.
@@ -198,7 +201,7 @@ export function render({model, view}) {
     const x = circles.get("x"), y = circles.get("y")
     const inside = (row) => x[row] >= x_range.start && x[row] <= x_range.end &&
       y[row] >= y_range.start && y[row] <= y_range.end
-    const pinned = rows.get(model.inspected)
+    const pinned = rows.get(inspected())
     const seen = pinned !== undefined && inside(pinned) ? [pinned]
       : [...x.keys()].filter(inside)
     const middle = (values, range) => {
@@ -619,7 +622,7 @@ export function render({model, view}) {
     brush.strokeStyle = colours.text
     for (const row of all(model.kept)) ring(row, 4.5)
     const pinned = there(model.inspected)
-    if (pinned !== null) {
+    if (pinned !== null && inspected() === model.inspected) {
       const {parent, children} = model.family
       const line = (row) => {
         brush.beginPath()
@@ -637,8 +640,8 @@ export function render({model, view}) {
     brush.restore()
     const hovered = over ?? model.hovered
     root.dataset.hovered = hovered ?? ""
-    root.dataset.inspected = model.inspected ?? ""
-    for (const number of new Set([model.inspected, hovered])) {
+    root.dataset.inspected = inspected() ?? ""
+    for (const number of new Set([inspected(), hovered])) {
       const row = there(number)
       if (row === null) continue
       const reach = number === hovered ? hover_radius : radius(row) + 1
@@ -861,11 +864,18 @@ export function render({model, view}) {
     }
   })
   plot.addEventListener("click", (event) => {
-    const click = dragged(event) || roping ? null : nearest(event)
+    const found = dragged(event) || roping ? null : nearest(event)
     pressed = null
     roping = false
-    if (click != null) model.send_msg({click})
+    if (found != null) click(found)
   })
+
+  // Marked at once: what the server has to show of the model may take it a moment.
+  function click(number) {
+    clicked = number === model.inspected ? null : number
+    paint_lit()
+    model.send_msg({click: number})
+  }
 
   // Selecting by a box or a lasso
 
@@ -926,7 +936,7 @@ export function render({model, view}) {
       const next = beside(...step)
       if (next != null) point_at(next, true)
     } else if (event.key === "Enter" && over != null) {
-      model.send_msg({click: over})
+      click(over)
     } else if (event.key === "+" || event.key === "-") {
       zoom(event.key === "+" ? 1 / ZOOM : ZOOM)
     } else if (event.key === "0") {
@@ -946,7 +956,7 @@ export function render({model, view}) {
   function beside(axis, direction) {
     const {seen, x, y} = places()
     const {left, right, top, bottom} = seen.frame.bbox
-    const at = rows.get(over ?? model.inspected)
+    const at = rows.get(over ?? inspected())
     const values = axis === 0 ? x : Array.from(y, (value) => -value)
     const number = circles.get("number")
     let best = null
@@ -997,7 +1007,11 @@ export function render({model, view}) {
   model.on(["notes", "summary"], describe)
   model.on("frames", changed)
   model.on("hovered", paint_lit)
-  model.on(["inspected", "family"], repaint)
+  model.on("inspected", () => {
+    if (model.inspected === clicked) clicked = null
+    repaint()
+  })
+  model.on("family", repaint)
   model.on(["front", "kept", "selection"], describe_marks)
   model.on("darkness", dress)
   front_box.addEventListener("change", repaint)
