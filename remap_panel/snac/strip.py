@@ -232,7 +232,7 @@ def sign(difference: str, x: float, y: float, scaled: float = 1.0) -> str:
     )
 
 
-def lines(shape: Shape) -> tuple[str, ...]:
+def lines(shape: Sequence[int]) -> tuple[str, ...]:
     """Write what leaves a layer in one or two short lines: height and width, then channels."""
     if len(shape) == 1:
         return (str(shape[0]),)
