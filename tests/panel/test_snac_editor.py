@@ -161,7 +161,7 @@ def test_what_a_browser_allows_is_held_against_what_can_happen() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.promise("EDITOR-5")
+@pytest.mark.promise("EDITOR-2")
 def test_what_a_browser_says_at_once_is_taken_at_once() -> None:
     editor = Editor(baseline=LENET, mode="vary")
     pane = editor.__panel__()
@@ -176,6 +176,7 @@ def test_what_a_browser_says_at_once_is_taken_at_once() -> None:
     assert all(one == given for one in heard)
 
 
+@pytest.mark.promise("EDITOR-5")
 def test_a_step_is_told_with_its_price() -> None:
     editor = crafting(price="about 40 s")
     pane = pane_of(editor)
