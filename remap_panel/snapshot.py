@@ -178,7 +178,7 @@ class Snapshot:
 
     @cached_property
     def listed(self) -> dict[Any, Any]:
-        """What the queue lists of this snapshot, for all sessions of the process."""
+        """What the queue lists of this snapshot where no row is ticked, for all sessions."""
         return {}
 
     def work_out(self) -> Self:

@@ -340,11 +340,12 @@ class Queue(Viewer):
 
     def _rows(self) -> Mapping[int, Row]:
         snapshot, chosen = self._state.snapshot, frozenset(self._ticked)
-        # Most sessions list the same of a snapshot.
-        key = (chosen, self._filter, self._origin)
-        if (found := snapshot.listed.get(key)) is None:
-            found = snapshot.listed[key] = lines(snapshot, self._lines, *key)
-        self._lines = found
+        # Most sessions list the same of a snapshot; what one has ticked is its own.
+        listed = {} if chosen else snapshot.listed
+        key = (self._filter, self._origin)
+        if key not in listed:
+            listed[key] = lines(snapshot, self._lines, chosen, *key)
+        self._lines = listed[key]
         return {number: line.row for number, line in self._lines.items()}
 
     def _hover(self, number: int | None) -> None:
