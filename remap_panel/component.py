@@ -1,7 +1,8 @@
-"""What all parts of the page with a script of their own have in common: how they are heard."""
+"""What all parts of the page with a script of their own share: how they are told and heard."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,11 @@ class Component(JSComponent):
     that task holds no lock: where it changes a Bokeh model it fails, and what else the message
     asked for is lost. Here each message has a turn of the document, in the order of their coming.
     """
+
+    def renew(self, values: Mapping[str, Any]) -> None:
+        """Set what differs: only that travels, and param looks through all even for nothing."""
+        if fresh := {name: one for name, one in values.items() if getattr(self, name) != one}:
+            self.param.update(fresh)
 
     def _server_event(self, doc: Document, event: Any) -> None:
         if doc.session_context is None:

@@ -139,8 +139,7 @@ class NeedsView(Viewer):
             "standing": standing(state),
             "problem": problem,
         }
-        if fresh := {name: one for name, one in values.items() if getattr(self.row, name) != one}:
-            self.row.param.update(fresh)
+        self.row.renew(values)
 
     def _told(self, message: object) -> None:
         """Hear of a press or an entry, such as ``{"bound": "parameters", "text": "100k"}``."""

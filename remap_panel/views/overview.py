@@ -211,13 +211,7 @@ class Overview(Viewer):
         values["front"] = list(state.judged.front)
         values["kept"] = list(self._drawn.drawer_numbers)
         values["family"] = self._family()
-        self._send(values)
-
-    def _send(self, values: dict[str, Any]) -> None:
-        # Only what differs travels; param looks through all there is even for nothing.
-        plot = self._plot
-        if fresh := {name: one for name, one in values.items() if getattr(plot, name) != one}:
-            plot.param.update(fresh)
+        self._plot.renew(values)
 
     def _family(self) -> dict[str, Any]:
         model = self._state.model(self._state.inspected)
@@ -244,7 +238,7 @@ class Overview(Viewer):
 
     def _mark(self) -> None:
         state = self._state
-        self._send(
+        self._plot.renew(
             {
                 "hovered": state.hovered,
                 "inspected": state.inspected,
