@@ -75,6 +75,7 @@ def test_ctrl_c_on_serve_ends_the_training_that_it_started(
         assert not study.counts()[Status.TRAINING]
 
 
+@pytest.mark.nightly  # a row of tests/faults kills a page each day
 def test_training_outlives_a_page_that_is_killed(
     tmp_path: Path, start: Callable[..., Started]
 ) -> None:

@@ -48,33 +48,19 @@ def outcome(path: Path) -> list[tuple[object, ...]]:
         ]
 
 
-@pytest.mark.promise("QUEUE-3", "COMMAND-2", "COMMAND-3")
-def test_a_study_killed_in_the_middle_ends_as_an_uninterrupted_one(
-    tmp_path: Path, start: Callable[..., Started]
-) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    remap("sample", whole, *SAMPLE)
+@pytest.mark.promise("COMMAND-2", "COMMAND-3")
+def test_the_same_sample_again_has_nothing_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "study"
+    remap("sample", path, *SAMPLE)
+    assert [row[4:] for row in outcome(path)] == [(1, 2, 3)] * 5
 
-    first = start("sample", killed, *SAMPLE)
-    wait_for(lambda: inside_an_epoch(killed), "a model inside an epoch")
-    names = {one.name() for one in first.family()}
-    assert {"raylet", "gcs_server"} <= names, names
-    first.kill_all()
-    with open_study(killed) as study:
-        assert any(one.status is Status.TRAINING for one in study.models())
-        assert not study.heartbeat().alive
+    # It says so without starting Ray.
+    again = remap("sample", path, *SAMPLE)
+    assert again.stdout.startswith("nothing to do: study (digits): 5 done")
 
-    remap("sample", killed, *SAMPLE)
-    assert outcome(killed) == outcome(whole)
-    assert [row[4:] for row in outcome(killed)] == [(1, 2, 3)] * 5
-
-    # The same command again has nothing to do, and says so without starting Ray.
-    again = remap("sample", killed, *SAMPLE)
-    assert again.stdout.startswith("nothing to do: killed (digits): 5 done")
-
-    said = json.loads(remap("status", killed, "--json").stdout)
+    said = json.loads(remap("status", path, "--json").stdout)
     assert said["study"] == {
-        "name": "killed",
+        "name": "study",
         "data": "digits",
         "space": "paper",
         "recipe": Recipe(epochs=3, batch_size=32).to_dict(),
@@ -93,6 +79,28 @@ def test_a_study_killed_in_the_middle_ends_as_an_uninterrupted_one(
         assert (one["status"], one["origin"], one["parent"]) == ("done", "sampled", None)
         assert one["points"].keys() == {"structure", "predictions"}
         assert all(len(point) == 2 for point in one["points"].values())
+
+
+@pytest.mark.nightly  # the rows of tests/faults kill this command each day
+@pytest.mark.promise("QUEUE-3")
+def test_a_study_killed_in_the_middle_ends_as_an_uninterrupted_one(
+    tmp_path: Path, start: Callable[..., Started]
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    remap("sample", whole, *SAMPLE)
+
+    first = start("sample", killed, *SAMPLE)
+    wait_for(lambda: inside_an_epoch(killed), "a model inside an epoch")
+    names = {one.name() for one in first.family()}
+    assert {"raylet", "gcs_server"} <= names, names
+    first.kill_all()
+    with open_study(killed) as study:
+        assert any(one.status is Status.TRAINING for one in study.models())
+        assert not study.heartbeat().alive
+
+    remap("sample", killed, *SAMPLE)
+    assert outcome(killed) == outcome(whole)
+    assert [row[4:] for row in outcome(killed)] == [(1, 2, 3)] * 5
 
 
 @pytest.mark.promise("QUEUE-4")
