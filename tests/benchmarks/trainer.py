@@ -47,7 +47,7 @@ class Images:
 
 def measure(quick: bool) -> Table:
     """Time both on made-up images of Fashion-MNIST's size and on digits, with one thread."""
-    rounds, epochs = (1, (1, 1)) if quick else (9, (2, 10))
+    rounds, epochs = (1, (1, 1)) if quick else (45, (2, 10))
     large, small = noise(512 if quick else 2_560), digits()
     with one_thread():
         peak = gemm_peak(256 if quick else 2_048)
